@@ -1,0 +1,194 @@
+"""The contract between the engine and a domain: a domain describes and judges; the engine runs, retries, records.
+
+To bring a problem of your own, write a class with these methods (or derive from `BaseDomain`, which fills in what
+most problems do not need) and name it in the registry (flows/registry.py). The contract test class,
+tests/contract_suite.py, says what the engine relies on. Importing this module pulls in nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from cognition.records import (
+    JSON,
+    Artefact,
+    Cost,
+    Evaluation,
+    Failure,
+    FailureKind,
+    Item,
+    MachineFault,
+    Measurements,
+    Outcome,
+    Score,
+)
+from tasks.sandbox.handle import Finished, Job, Limits, Sandbox
+
+__all__ = [
+    "JSON",
+    "Artefact",
+    "BaseDomain",
+    "Brief",
+    "Cost",
+    "Domain",
+    "Evaluation",
+    "Failure",
+    "FailureKind",
+    "Finished",
+    "Issue",
+    "Item",
+    "Job",
+    "Limits",
+    "MachineFault",
+    "Measurements",
+    "Outcome",
+    "Sandbox",
+    "Score",
+    "Slot",
+    "Template",
+    "Trained",
+    "Workspace",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something wrong with a program, found before it is run in earnest."""
+
+    rule: str  # the check's name, e.g. "forbidden-import"
+    message: str  # what was found and what to do instead
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place of a program template that a code block can fill."""
+
+    name: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How code blocks become a program, for the offline proposer (`recombine`).
+
+    `program` is Python source in which the line `# {blocks}` is replaced by the chosen functions, and each slot's
+    name is called as a function: the proposer defines `SLOT = partial(BLOCK, tunable=value, ...)`.
+    """
+
+    slots: tuple[Slot, ...]
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a Researcher has to know."""
+
+    goal: str
+    program_contract: str
+    seed_program: str
+    items: tuple[Item, ...] = ()
+    prompt_notes: str = ""
+    template: Template | None = None
+    metric: str = "score"  # the primary metric, as shown to people
+    best_known: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training left behind; `summary` is small and goes into the logs."""
+
+    artefacts: tuple[Artefact, ...] = ()
+    summary: dict[str, JSON] = field(default_factory=dict)
+    logs: str = ""
+    cost: Cost = Cost()
+
+    def artefact(self, name: str) -> Artefact:
+        """The artefact of that name. Raises KeyError."""
+        for artefact in self.artefacts:
+            if artefact.name == name:
+                return artefact
+        raise KeyError(name)
+
+
+class Workspace(Protocol):
+    """A folder behind a URI, stable per round, rung and seed, where a retried step finds what it left."""
+
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+
+    def write(self, name: str, content: bytes) -> Artefact:
+        """Store atomically under `name` and return the artefact. Writing the same name again replaces it."""
+
+    def read(self, name: str) -> bytes:
+        """The content of `name`. Raises FileNotFoundError."""
+
+    def exists(self, name: str) -> bool:
+        """Whether `name` is there."""
+
+
+class Domain(Protocol):
+    """What a problem supplies. Methods are called from worker threads; they keep no state between calls."""
+
+    @property
+    def name(self) -> str:
+        """The problem's name: the MLflow experiment, the domain of its cognition items."""
+
+    @property
+    def contract_version(self) -> str:
+        """Changes whenever scores stop being comparable; part of every evaluation's key."""
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """Scales of experiment, cheapest first."""
+
+    def brief(self) -> Brief:
+        """Goal, program contract, seed program, cognition seeds, prompt additions."""
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Once per campaign: corpora, base checkpoints, data shards. Resumable."""
+
+    def check(self, code: str) -> list[Issue]:
+        """Static checks. The code has already been parsed inside the sandbox; it must never be executed here."""
+
+    def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
+        """Cheap dynamic checks in the sandbox."""
+
+    def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
+        """Run the candidate; leave artefacts in the workspace."""
+
+    def benchmark(
+        self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
+    ) -> Measurements | Failure:
+        """Measure what training left, by trusted code. Nothing the candidate claims about itself is believed."""
+
+    def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
+        """Pure: a fitness (higher is better) with its uncertainty, or a typed failure. baseline None: round 0."""
+
+    def features(self, measurements: Measurements) -> Mapping[str, float]:
+        """Further MAP-Elites axes, each scaled to [0, 1]. Complexity and diversity come from the engine."""
+
+
+class BaseDomain:
+    """The parts of the contract that a simple problem leaves alone."""
+
+    contract_version: ClassVar[str] = "1"
+    rungs: ClassVar[tuple[str, ...]] = ("explore",)
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Nothing to prepare."""
+
+    def check(self, code: str) -> list[Issue]:
+        """No rules beyond being parseable."""
+        return []
+
+    def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
+        """No dynamic checks."""
+        return []
+
+    def features(self, measurements: Measurements) -> Mapping[str, float]:
+        """No further axes."""
+        return {}

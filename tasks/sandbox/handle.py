@@ -1,0 +1,75 @@
+"""What a domain sees of the sandbox: a job goes in, a bounded answer or a typed failure comes out.
+
+`Sandbox.run` has three ways to end, and never a fourth:
+
+- `Finished`: the adapter returned; `answer` is plain JSON that was size-limited and parsed without NaN or Infinity.
+- `Failure`: the candidate's own fault, with its kind (crash, cpu_time, idle, memory, processes, disk, output, invalid).
+- raises `MachineFault` (or `SandboxUnavailable`): the host's fault. It must not be turned into a score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from cognition.records import JSON, Cost, Failure, MachineFault
+
+Profile = Literal["pure", "cpu-train", "gpu-train"]
+
+
+class SandboxUnavailable(MachineFault):
+    """No tier of the sandbox works here; the message says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one run of candidate code. Memory counts the whole process tree."""
+
+    cpu_s: float = 30.0
+    wall_s: float = 120.0
+    memory_mb: int = 1024
+    processes: int = 1  # including the candidate itself; threads count
+    disk_mb: int = 64
+    output_kb: int = 256  # stdout and stderr together; only the tail of it is returned
+    answer_kb: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of a domain's adapter around one candidate.
+
+    `adapter` is a folder that is bound read-only (the domain's `inside/`); `entry` is `module:function` in it. Inside,
+    the engine calls `function(candidate_path, request)`; its return value is the answer. The candidate's code lies at
+    `candidate_path`; the adapter imports it when it is ready to.
+    """
+
+    code: str
+    adapter: Path
+    entry: str
+    request: JSON = None
+    limits: Limits = Limits()
+    profile: Profile = "pure"
+    data: tuple[Path, ...] = ()  # further files or folders, read-only
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The adapter returned."""
+
+    answer: JSON
+    stdout: str = ""
+    stderr: str = ""
+    cost: Cost = field(default_factory=Cost)
+    tier: str = ""
+
+
+class Sandbox(Protocol):
+    """Runs candidate code. Safe to call from several threads at once."""
+
+    @property
+    def tier(self) -> str:
+        """The name of the tier in use, as recorded with every result."""
+
+    def run(self, job: Job) -> Finished | Failure:
+        """Run one job to its end. Nothing of it is left running. Raises MachineFault if the host is to blame."""
