@@ -1,0 +1,192 @@
+"""The helpers around the loop (§4.1): reviewer, debugger, novelty check, judge. Each is off unless switched on.
+
+`Off...` does nothing; `ModelReviewer` and `ModelDebugger` ask a model; `WordNovelty` compares motivations by their
+words. The judge is an interface with its off form: a missing judgement is None, never a number (the published code
+takes a fifth of the score away when its judge fails).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, Field, field_validator
+
+from cognition.records import Failure, FailureKind
+from tasks.contract import Brief
+from tasks.llm import Message, Model
+from tasks.llm.forms import unfence
+from tasks.prompts import Fence, render, shorten
+from tasks.proposal import Context, Proposal
+
+#: At most so much of a program goes into a reviewer's or debugger's prompt.
+MAX_CODE_CHARS = 60_000
+MAX_TRACE_CHARS = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judge's opinion: criterion to points from 1 to 10."""
+
+    points: dict[str, float]
+    reason: str
+    model: str
+
+
+class Reviewer(Protocol):
+    """Reads a program before anything is spent on it."""
+
+    async def review(self, code: str, brief: Brief, round_id: str) -> Failure | None:
+        """A Failure of kind REVIEW, or None if the program may be tried. Raises ModelServerDown."""
+
+
+class Debugger(Protocol):
+    """Repairs a program from the way it failed."""
+
+    async def repair(self, code: str, failure: Failure, brief: Brief, round_id: str, attempt: int) -> str | Failure:
+        """Another program, or why there is none. Raises ModelServerDown."""
+
+
+class Novelty(Protocol):
+    """Tells new ideas from old ones."""
+
+    async def check(self, proposal: Proposal, context: Context) -> Failure | None:
+        """A Failure of kind NOVELTY, or None if the proposal is new."""
+
+
+class Judge(Protocol):
+    """Gives points for what metrics do not show."""
+
+    async def judge(
+        self, code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
+    ) -> Judgement | None:
+        """The judgement, or None if there is none."""
+
+
+class OffReviewer:
+    """Lets everything pass."""
+
+    async def review(self, code: str, brief: Brief, round_id: str) -> Failure | None:
+        """See Reviewer."""
+        return None
+
+
+class OffDebugger:
+    """Repairs nothing."""
+
+    async def repair(self, code: str, failure: Failure, brief: Brief, round_id: str, attempt: int) -> str | Failure:
+        """See Debugger: the failure stands."""
+        return failure
+
+
+class OffNovelty:
+    """Everything is new."""
+
+    async def check(self, proposal: Proposal, context: Context) -> Failure | None:
+        """See Novelty."""
+        return None
+
+
+class OffJudge:
+    """No opinion."""
+
+    async def judge(
+        self, code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
+    ) -> Judgement | None:
+        """See Judge."""
+        return None
+
+
+class ReviewAnswer(BaseModel):
+    """What a reviewing model answers."""
+
+    reason: str = Field(description="One or two sentences: which rule of the contract is broken, or that none is")
+    approve: bool = Field(description="true if the program may be tried, false if it certainly breaks the contract")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReviewer:
+    """A model checks the program against the contract. An unusable answer refuses nothing."""
+
+    model: Model
+
+    async def review(self, code: str, brief: Brief, round_id: str) -> Failure | None:
+        """See Reviewer."""
+        fence = Fence.of(round_id, "reviewer")
+        user = render(
+            "reviewer_user.j2",
+            goal=brief.goal,
+            contract=brief.program_contract,
+            program=fence.wrap("program", code, MAX_CODE_CHARS),
+        )
+        messages = [Message("system", render("reviewer_system.j2")), Message("user", user)]
+        answer = await self.model.ask("reviewer", round_id, 0, messages, ReviewAnswer)
+        if isinstance(answer, Failure) or answer.value.approve:
+            return None
+        return Failure(FailureKind.REVIEW, shorten(answer.value.reason, 1_000))
+
+
+class RepairAnswer(BaseModel):
+    """What a debugging model answers."""
+
+    cause: str = Field(description="One sentence: why the program failed")
+    code: str = Field(description="The whole repaired program")
+
+    @field_validator("code")
+    @classmethod
+    def _without_fence(cls, code: str) -> str:
+        return unfence(code)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDebugger:
+    """A model repairs the program from its trace, keeping its idea."""
+
+    model: Model
+
+    async def repair(self, code: str, failure: Failure, brief: Brief, round_id: str, attempt: int) -> str | Failure:
+        """See Debugger."""
+        fence = Fence.of(round_id, "debugger")
+        user = render(
+            "debugger_user.j2",
+            goal=brief.goal,
+            contract=brief.program_contract,
+            kind=str(failure.kind),
+            program=fence.wrap("program", code, MAX_CODE_CHARS),
+            reason=fence.wrap("reason", failure.reason, MAX_TRACE_CHARS),
+            trace=fence.wrap("trace", failure.trace, MAX_TRACE_CHARS) if failure.trace else "",
+        )
+        messages = [Message("system", render("debugger_system.j2")), Message("user", user)]
+        answer = await self.model.ask("debugger", round_id, attempt, messages, RepairAnswer)
+        if isinstance(answer, Failure):
+            return answer
+        repaired = answer.value.code.strip("\n").rstrip() + "\n"
+        if not repaired.strip() or repaired.strip() == code.strip():
+            return Failure(FailureKind.UNUSABLE, "the debugger returned no other program")
+        return repaired
+
+
+@dataclass(frozen=True, slots=True)
+class WordNovelty:
+    """Refuses a motivation that repeats a known one almost word for word (Jaccard similarity of their words)."""
+
+    max_similarity: float = 0.85
+
+    async def check(self, proposal: Proposal, context: Context) -> Failure | None:
+        """See Novelty. Compares with the candidates of the context, which is bounded."""
+        known = (*context.references, *context.elites, *context.recent, *((context.parent,) if context.parent else ()))
+        for candidate in known:
+            similarity = _similarity(proposal.motivation, candidate.motivation)
+            if similarity > self.max_similarity:
+                reason = (
+                    f"the motivation repeats that of {candidate.id} (similarity {similarity:.2f}): try another idea"
+                )
+                return Failure(FailureKind.NOVELTY, reason)
+        return None
+
+
+def _similarity(one: str, other: str) -> float:
+    words, others = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
+    return len(words & others) / len(words | others) if words and others else 0.0

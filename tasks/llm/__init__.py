@@ -1,0 +1,33 @@
+"""Access to language models: any server that speaks the OpenAI chat protocol, every answer paid for once.
+
+    settings.py   which model serves which role, and its limits
+    forms.py      how an answer is asked for and read: JSON schema, or plain-text tags
+    ledger.py     where answers are kept
+    budget.py     reserves before it spends
+    server.py     one request with its retries; the only file that imports openai
+    model.py      `Model.ask`, which puts them together
+
+It does not write prompts (tasks/prompts) and knows no domain. Importing it does not import openai.
+"""
+
+from tasks.llm.budget import Budget, BudgetExhausted, BudgetLimits, Spent
+from tasks.llm.ledger import Ledger, MemoryLedger
+from tasks.llm.model import Answer, Model
+from tasks.llm.server import ModelMisconfigured, ModelServerDown
+from tasks.llm.settings import Message, ModelSettings, Role
+
+__all__ = [
+    "Answer",
+    "Budget",
+    "BudgetExhausted",
+    "BudgetLimits",
+    "Ledger",
+    "MemoryLedger",
+    "Message",
+    "Model",
+    "ModelMisconfigured",
+    "ModelServerDown",
+    "ModelSettings",
+    "Role",
+    "Spent",
+]

@@ -1,0 +1,213 @@
+"""The Researcher with a language model: context in, a program with its motivation out (§3).
+
+One call of `propose` is one attempt; the reasons of the refused ones are in the next prompt. The prompt is bounded
+whatever the history: every part has its share of `prompt_tokens`, and what does not fit is cut or left out, the least
+useful first. What candidates, items and failures say is fenced as data (tasks/prompts). That the program has the
+entry function and keeps the rules is for the domain's check; here a proposal needs code, or edits that apply.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cognition.records import Candidate, Failure, FailureKind, Item, Provenance
+from tasks.edits import apply_edits
+from tasks.llm import Answer, Message, Model
+from tasks.llm.forms import unfence
+from tasks.prompts import CHARS_PER_TOKEN, Fence, render, shorten
+from tasks.proposal import Context, Proposal
+
+Form = Literal["program", "diff"]
+#: Characters of the templates' own wording, the fences and the description of the answer.
+_WORDING_CHARS = 5_000
+_FENCE_CHARS = 160
+#: Shares of the rest. They sum to one.
+_BRIEF, _PARENT, _ANALYSIS, _REFUSED, _ITEMS, _REFERENCES = 0.22, 0.32, 0.06, 0.08, 0.14, 0.18
+
+
+class ResearcherSettings(BaseModel):
+    """How the model is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["auto", "program", "diff"] = "auto"
+    diff_probability: float = Field(default=0.5, ge=0, le=1)  # mode auto
+    prompt_tokens: int = Field(default=16_000, ge=2_500)  # about four characters each
+
+
+class ProgramAnswer(BaseModel):
+    """A whole program."""
+
+    motivation: str = Field(
+        description="Three to six sentences: the idea, why it should beat the parent, what it builds on"
+    )
+    sources: list[str] = Field(
+        default=[], description="Ids of the knowledge items used, exactly as given; may be empty"
+    )
+    code: str = Field(description="The complete program, ready to run")
+
+    @field_validator("code")
+    @classmethod
+    def _without_fence(cls, code: str) -> str:
+        return unfence(code)
+
+
+class EditsAnswer(BaseModel):
+    """Edits of the parent."""
+
+    motivation: str = Field(
+        description="Three to six sentences: the idea, why it should beat the parent, what it builds on"
+    )
+    sources: list[str] = Field(
+        default=[], description="Ids of the knowledge items used, exactly as given; may be empty"
+    )
+    edits: str = Field(description="One or more SEARCH/REPLACE blocks, as described above")
+
+    @field_validator("edits")
+    @classmethod
+    def _without_fence(cls, edits: str) -> str:
+        return unfence(edits)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIResearcher:
+    """A Proposer (tasks/proposal.py) that asks a model."""
+
+    model: Model
+    settings: ResearcherSettings = field(default_factory=ResearcherSettings)
+
+    async def propose(self, context: Context, refused: tuple[Failure, ...]) -> Proposal | Failure:
+        """See Proposer. Raises ModelServerDown, ModelMisconfigured and BudgetExhausted."""
+        form = form_of(context, len(refused), self.settings)
+        messages = researcher_messages(context, refused, form, self.settings.prompt_tokens)
+        if form == "program":
+            program = await self.model.ask("researcher", context.round_id, len(refused), messages, ProgramAnswer)
+            return program if isinstance(program, Failure) else _program(program, context)
+        edits = await self.model.ask("researcher", context.round_id, len(refused), messages, EditsAnswer)
+        return edits if isinstance(edits, Failure) else _edited(edits, context)
+
+
+def form_of(context: Context, attempt: int, settings: ResearcherSettings) -> Form:
+    """Whole program or edits. The draw comes from the round's seed, so a retried step asks the same."""
+    if len(_base_code(context)) > int(_PARENT * _room_chars(settings.prompt_tokens)):
+        return "program"  # the parent is shown shortened, and what is not shown cannot be quoted in an edit
+    if settings.mode != "auto":
+        return settings.mode
+    draw = random.Random(f"{context.seed}/form/{attempt}").random()
+    return "diff" if draw < settings.diff_probability else "program"
+
+
+def researcher_messages(
+    context: Context, refused: tuple[Failure, ...], form: Form, prompt_tokens: int
+) -> list[Message]:
+    """The prompt of one attempt, at most `prompt_tokens` long."""
+    chars, brief = _room_chars(prompt_tokens), context.brief
+    fence = Fence.of(context.round_id, context.seed)
+    parent = context.parent
+    user = render(
+        "researcher_user.j2",
+        goal=shorten(brief.goal, int(_BRIEF * chars * 0.3)),
+        contract=shorten(brief.program_contract, int(_BRIEF * chars * 0.5)),
+        notes=shorten(brief.prompt_notes, int(_BRIEF * chars * 0.2)),
+        metric=brief.metric,
+        best_known=None if brief.best_known is None else f"{brief.best_known:.10g}",
+        parent_name=f"candidate {parent.id}" if parent else "the seed program",
+        parent_code=fence.wrap("parent program", _base_code(context), int(_PARENT * chars)),
+        parent_report=fence.wrap("parent results", _report(parent), int(_ANALYSIS * chars)) if parent else "",
+        references=_fitting(_references(context, fence, int(_REFERENCES * chars)), int(_REFERENCES * chars)),
+        items=_fitting((_item(item, fence) for item in context.items), int(_ITEMS * chars)),
+        refused=_fitting(_refusals(refused, fence, int(_REFUSED * chars)), int(_REFUSED * chars)),
+        form=form,
+    )
+    return [Message("system", render("researcher_system.j2")), Message("user", user)]
+
+
+def _room_chars(prompt_tokens: int) -> int:
+    return prompt_tokens * CHARS_PER_TOKEN - _WORDING_CHARS
+
+
+def _program(answer: Answer[ProgramAnswer], context: Context) -> Proposal | Failure:
+    code = answer.value.code.strip("\n").rstrip()
+    if not code:
+        return Failure(FailureKind.UNUSABLE, "the answer has no code: give the complete program")
+    return _proposal(code + "\n", answer.value, answer.call.model, "program", context)
+
+
+def _edited(answer: Answer[EditsAnswer], context: Context) -> Proposal | Failure:
+    code = apply_edits(_base_code(context), answer.value.edits)
+    if isinstance(code, Failure):
+        return code
+    return _proposal(code, answer.value, answer.call.model, "diff", context)
+
+
+def _proposal(
+    code: str, value: ProgramAnswer | EditsAnswer, model: str, form: Form, context: Context
+) -> Proposal | Failure:
+    if not value.motivation.strip():
+        return Failure(
+            FailureKind.UNUSABLE, "the answer has no motivation: say what the idea is and why it should help"
+        )
+    retrieved = {item.id for item in context.items}
+    # Ids that were never shown are dropped: a declared source has to be one that was there to use.
+    sources = tuple(dict.fromkeys(source for source in value.sources if source in retrieved))
+    return Proposal(code, shorten(value.motivation.strip(), 4_000), Provenance("openai", form, model, sources))
+
+
+def _base_code(context: Context) -> str:
+    return context.parent.code if context.parent else context.brief.seed_program
+
+
+def _report(candidate: Candidate) -> str:
+    """What is known about a candidate besides its code."""
+    lines = [f"outcome: {_outcome(candidate)}"]
+    lines += [f"{name}: {value:.8g}" for name, value in list(candidate.metrics.items())[:30]]
+    lines.append(f"motivation: {candidate.motivation}")
+    if candidate.analysis:
+        lines.append(f"analysis: {candidate.analysis}")
+    return "\n".join(lines)
+
+
+def _outcome(candidate: Candidate) -> str:
+    if isinstance(candidate.outcome, Failure):
+        return f"failed ({candidate.outcome.kind}): {candidate.outcome.reason}"
+    return f"fitness {candidate.outcome.fitness:.10g}"
+
+
+def _references(context: Context, fence: Fence, chars: int) -> Iterable[str]:
+    parent_id = context.parent.id if context.parent else None
+    shown = [reference for reference in context.references if reference.id != parent_id]
+    if not shown:
+        return
+    half = max(100, (chars // len(shown) - _FENCE_CHARS) // 2)
+    for reference in shown:
+        text = f"{shorten(_report(reference), half)}\nprogram:\n{shorten(reference.code, half)}"
+        yield fence.wrap(f"candidate {reference.id}", text, 2 * half + 20)
+
+
+def _item(item: Item, fence: Fence) -> str:
+    parts = [item.insight, item.guidance and f"How: {item.guidance}", item.background and f"Why: {item.background}"]
+    parts.append(f"Code:\n{item.block.source}" if item.block else "")
+    return fence.wrap(f"item {item.id}", "\n".join(part for part in parts if part), 2_000)
+
+
+def _refusals(refused: tuple[Failure, ...], fence: Fence, chars: int) -> list[str]:
+    # The newest first: it is the one to answer, and the one to keep if not all fit.
+    return [
+        fence.wrap(f"attempt {number}: {failure.kind}", failure.reason, max(100, chars // 2 - _FENCE_CHARS))
+        for number, failure in reversed(list(enumerate(refused, start=1)))
+    ]
+
+
+def _fitting(texts: Iterable[str], max_chars: int) -> list[str]:
+    """As many texts, in order, as fit together. A text too long for the rest is left out and later ones are tried."""
+    kept, room = list[str](), max_chars
+    for text in texts:
+        if len(text) <= room:
+            kept.append(text)
+            room -= len(text) + 1
+    return kept

@@ -1,0 +1,64 @@
+"""A budget reserves the worst case, counts what was used, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.llm import Budget, BudgetExhausted, BudgetLimits, Spent
+
+
+@pytest.mark.parametrize(
+    ("limits", "unit"),
+    [(BudgetLimits(dollars=1.0), "dollars"), (BudgetLimits(tokens=100), "tokens"), (BudgetLimits(calls=1), "calls")],
+)
+def test_each_limit_refuses_by_name(limits: BudgetLimits, unit: str) -> None:
+    budget = Budget(limits)
+    budget.reserve(Spent(1.0, 100, 1))
+    with pytest.raises(BudgetExhausted, match=unit):
+        budget.reserve(Spent(0.5, 50, 1))
+
+
+def test_a_reservation_comes_back_and_only_what_was_used_counts() -> None:
+    budget = Budget(BudgetLimits(dollars=1.0))
+    budget.reserve(Spent(1.0, 100, 1))
+    budget.settle(Spent(1.0, 100, 1), Spent(0.25, 10, 1))
+    assert budget.spent == Spent(0.25, 10, 1)
+    budget.reserve(Spent(0.75, 100, 1))
+
+
+def test_a_refused_reservation_holds_nothing() -> None:
+    budget = Budget(BudgetLimits(calls=2))
+    with pytest.raises(BudgetExhausted):
+        budget.reserve(Spent(calls=3))
+    budget.reserve(Spent(calls=2))
+
+
+def test_what_earlier_processes_spent_counts() -> None:
+    with pytest.raises(BudgetExhausted, match="9 spent"):
+        Budget(BudgetLimits(calls=9), Spent(calls=9)).reserve(Spent(calls=1))
+
+
+def test_without_limits_everything_fits() -> None:
+    budget = Budget(BudgetLimits())
+    budget.reserve(Spent(1e9, 10**12, 10**6))
+    assert budget.spent == Spent()
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.floats(0, 1)), max_size=30),
+    st.integers(0, 300),
+)
+def test_spent_never_passes_the_limit_if_no_call_uses_more_than_it_reserved(
+    calls: list[tuple[int, float]], limit: int
+) -> None:
+    budget = Budget(BudgetLimits(tokens=limit))
+    for reserved, share in calls:
+        try:
+            budget.reserve(Spent(tokens=reserved))
+        except BudgetExhausted:
+            assert budget.spent.tokens + reserved > limit
+            continue
+        budget.settle(Spent(tokens=reserved), Spent(tokens=int(reserved * share)))
+    assert budget.spent.tokens <= limit
