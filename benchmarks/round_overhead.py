@@ -1,0 +1,196 @@
+"""What the engine itself costs per round: no model latency, no evaluation, no sandbox; tracking included.
+
+    python benchmarks/round_overhead.py                     one worker, populations of 50 and 10,000
+    python benchmarks/round_overhead.py --latency 0.2 10    workers beside a proposer that takes that long
+
+The problem is the tests' toy, the sandbox is replaced by one that answers at once, everything else is what `nightshift
+run` uses: a local Prefect server on SQLite, the archive on SQLite, MLflow on SQLite. Wall time is per round; CPU is of
+the client process, all its threads. The server's CPU is not in it. State lives in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from cognition.archive import Archive, RoundResult
+from cognition.records import Evaluation, Failure, Measurements, Provenance, Sample, Score
+from flows import local_server, progress, runtime
+from flows.config import Settings
+from flows.home import Home, open_home
+from tasks.proposal import Context, Proposal
+from tasks.sandbox.handle import Finished, Job
+
+WARM_UP = 3
+
+
+@dataclass(slots=True)
+class Timings:
+    """A watcher that keeps each round's wall time."""
+
+    rounds: list[float]
+
+    def campaign_started(self, name: str, done: int, total: int) -> None:
+        """Not needed."""
+
+    def round_started(self, index: int) -> None:
+        """Not needed."""
+
+    def round_ended(self, ended: progress.RoundEnded) -> None:
+        """Keep it."""
+        assert ended.outcome is not None, ended.reason
+        self.rounds.append(ended.wall_s)
+
+
+class NoSandbox:
+    """Answers at once that all is well."""
+
+    tier = "none"
+
+    def run(self, job: Job) -> Finished | Failure:
+        """Nothing is run."""
+        return Finished(answer={"problem": ""})
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(slots=True)
+class SlowProposer:
+    """A model that thinks for `latency_s` and then varies a number."""
+
+    latency_s: float
+
+    async def propose(self, context: Context, refused: tuple[Failure, ...]) -> Proposal:
+        """A new number every time."""
+        await asyncio.sleep(self.latency_s)
+        code = f"x = {context.seed / 2**31 * 6 + len(refused)}\n"
+        return Proposal(code, "another number", Provenance("openai"))
+
+
+@contextmanager
+def replaced(latency_s: float) -> Iterator[None]:
+    """The engine without sandbox and with a scripted proposer."""
+    with (
+        patch("flows.engines._sandbox", lambda settings, home: NoSandbox()),
+        patch("flows.engines._proposer", lambda settings, domain, model: SlowProposer(latency_s)),
+    ):
+        yield
+
+
+def settings_of(name: str, rounds: int, workers: int) -> Settings:
+    """A campaign of the toy problem."""
+    values: dict[str, Any] = {"name": name, "problem": "tests.toy_domain:Toy", "rounds": rounds, "workers": workers}
+    return Settings.model_validate({**values, "propose": {"kind": "random"}})
+
+
+def fill(archive: Archive, settings: Settings, population: int) -> None:
+    """Record `population` candidates straight into the archive, so that the campaign starts with them."""
+    archive.create_campaign(settings.name, settings.problem, settings.seed, settings.model_dump(mode="json"), "1")
+    for index in range(population):
+        parent = f"{settings.name}-0000" if index else None
+        opened = archive.open_round(
+            settings.name,
+            index,
+            "filler",
+            60.0,
+            lambda view, p=parent: Sample(p, (), view.sequence, "filler"),  # type: ignore[misc]
+        )
+        value = -9.0 * (1 - index / population)
+        measured = Measurements({"closeness": value}, {"x": 0.0})
+        archive.record(
+            RoundResult(
+                opened.round_id,
+                opened.token,
+                code=f"x = {index}.5\n",
+                motivation="filled in",
+                provenance=Provenance("filler"),
+                outcome=Score(value),
+                evaluations=(Evaluation("explore", 1, "1", measured),),
+                analysis="x is far off",
+                features={"complexity": index % 10 / 10, "diversity": index % 7 / 7},
+                sandbox_tier="none",
+            )
+        )
+
+
+def measure(home: Home, population: int, rounds: int, workers: int, latency_s: float) -> dict[str, float]:
+    """One campaign; what its rounds cost."""
+    settings = settings_of(f"overhead-{population}-{workers}-{int(latency_s * 1000)}", population + rounds, workers)
+    with Archive.open(home.archive_url) as archive:
+        fill(archive, settings, population + 1)
+    timings = Timings([])
+    progress.watch(timings)
+    started, cpu = time.perf_counter(), time.process_time()
+    with replaced(latency_s):
+        ended = runtime.run_campaign(settings, lambda: None)
+    assert ended.ending == "finished", ended.sentence
+    used, wall = time.process_time() - cpu, time.perf_counter() - started
+    kept = timings.rounds[WARM_UP:]
+    return {
+        "median": statistics.median(kept),
+        "mean": statistics.fmean(kept),
+        "p90": sorted(kept)[int(len(kept) * 0.9)],
+        "cpu": used / len(timings.rounds),
+        "rounds_per_s": len(timings.rounds) / wall,
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--populations", type=int, nargs="+", default=[50, 10_000])
+    parser.add_argument("--latency", type=float, nargs="*", default=[])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = open_home(Path(folder))
+        runtime.enter(home, ephemeral=False)
+        try:
+            measure(home, 5, 10, 1, 0.0)  # imports, first connections
+            overhead_table(home, arguments.populations, arguments.rounds)
+            if arguments.latency:
+                latency_table(home, arguments.latency, arguments.workers)
+        finally:
+            local_server.stop(home)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory of the engine {peak_mb:.0f} MB; {os.cpu_count()} cores")
+
+
+def overhead_table(home: Home, populations: list[int], rounds: int) -> None:
+    """One worker, no latency."""
+    print("| population | wall s, median | mean | 90th percentile | client CPU-s |\n|---|---|---|---|---|")
+    for population in populations:
+        cost = measure(home, population, rounds, 1, 0.0)
+        row = f"{cost['median']:.3f} | {cost['mean']:.3f} | {cost['p90']:.3f} | {cost['cpu']:.3f}"
+        print(f"| {population:,} | {row} |", flush=True)
+
+
+def latency_table(home: Home, latencies: list[float], workers: list[int]) -> None:
+    """How far the overhead hides behind a slow model: rounds per second against workers / latency."""
+    print("\n| latency s | workers | rounds/s | of workers/latency |\n|---|---|---|---|")
+    for latency_s in latencies:
+        for count in workers:
+            rounds = max(2 * count, min(40, int(20 / latency_s) * count))
+            cost = measure(home, 50 + count, rounds, count, latency_s)
+            ideal = count / latency_s
+            print(
+                f"| {latency_s:g} | {count} | {cost['rounds_per_s']:.2f} | {cost['rounds_per_s'] / ideal:.0%} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

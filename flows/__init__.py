@@ -1,0 +1,1 @@
+"""Composition: campaigns and rounds as Prefect flows, configuration, command line, local servers."""

@@ -1,0 +1,145 @@
+"""A campaign: the baseline, then evolution rounds, `workers` at a time, until they are done or a limit says stop.
+
+Resuming needs nothing but the same settings: the archive is asked once which rounds are recorded, and those are
+skipped. A round that fails by our machine's fault is left behind (a later resume runs it again) and the campaign goes
+on; when such faults come one after another it stops, says why, and the command exits with a code other than 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from prefect import flow, get_client
+from prefect.client.orchestration import PrefectClient
+
+from cognition.records import Candidate, Failure, round_id
+from flows import prefect_rounds, progress, summary
+from flows.claim import release_dead_claims
+from flows.config import Settings
+from flows.engines import engine_for
+from tasks.artefacts import workspace
+from tasks.codec import encode
+from tasks.engine import Engine
+from tasks.llm import BudgetExhausted
+
+Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why a campaign is over, in one word and in one sentence."""
+
+    ending: Ending
+    sentence: str
+
+    @property
+    def is_failure(self) -> bool:
+        """True if somebody has to look at it."""
+        return self.ending in ("machine_failures", "baseline_failed")
+
+
+@flow(name="campaign", flow_run_name="{settings[name]}", persist_result=False, validate_parameters=False)
+async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
+    """Run a campaign, or what is left of it."""
+    checked = Settings.model_validate(settings)
+    engine = engine_for(checked)
+    stored = checked.model_dump(mode="json")
+    engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
+    release_dead_claims(engine.archive, checked.name)
+    await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
+    deployment = await prefect_rounds.register()
+    async with get_client() as client:
+        ended = await _Run(engine, checked, client, deployment).to_the_end()
+    summary.publish(engine, ended.sentence, failed=ended.is_failure)
+    return encode(ended)
+
+
+class _Run:
+    """The state of one campaign run: what to do next, and when to stop."""
+
+    def __init__(self, engine: Engine, settings: Settings, client: PrefectClient, deployment: UUID) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.client = client
+        self.deployment = deployment
+        self.started = time.monotonic()
+        self.machine_failures_in_a_row = 0
+        self.last_reason = ""
+        self.ended: Ended | None = None
+
+    async def to_the_end(self) -> Ended:
+        done = self.engine.archive.recorded_rounds(self.settings.name)
+        progress.watcher.campaign_started(self.settings.name, len(done - {0}), self.settings.rounds)
+        if 0 not in done:
+            await self.one_round(0)
+        if self.ended is None and (failed := self.baseline_failure()):
+            self.ended = Ended("baseline_failed", failed)
+        todo = iter(sorted(set(range(1, self.settings.rounds + 1)) - done))
+        await asyncio.gather(*(self.worker(todo) for _ in range(self.settings.workers)))
+        return self.ended or self.how_it_finished()
+
+    async def worker(self, todo: Iterator[int]) -> None:
+        while (reason := self.reason_to_stop()) is None:
+            index = next(todo, None)
+            if index is None:
+                return
+            await self.one_round(index)
+        self.ended = self.ended or reason
+
+    async def one_round(self, index: int) -> None:
+        progress.watcher.round_started(index)
+        started = time.monotonic()
+        state = await prefect_rounds.run_round(self.client, self.deployment, self.settings, index)
+        error = None if state.is_completed() else await state.aresult(raise_on_failure=False)
+        self.note(index, error, time.monotonic() - started)
+
+    def note(self, index: int, error: object, wall_s: float) -> None:
+        identity = round_id(self.settings.name, index)
+        if error is None:
+            self.machine_failures_in_a_row = 0
+            outcome = self.engine.archive.outcome(identity)
+            summary.publish_round(self.engine, index)
+            progress.watcher.round_ended(progress.RoundEnded(index, identity, outcome, "", wall_s))
+            return
+        self.last_reason = f"{error}" or type(error).__name__
+        if isinstance(error, BudgetExhausted):
+            self.ended = Ended("budget", f"the budget is used up: {error}")
+        self.machine_failures_in_a_row += 1
+        progress.watcher.round_ended(progress.RoundEnded(index, identity, None, self.last_reason, wall_s))
+
+    def reason_to_stop(self) -> Ended | None:
+        limits = self.settings.limits
+        if self.ended is not None:
+            return self.ended
+        if progress.stop_requested.is_set():
+            return Ended("interrupted", "stopped on request")
+        if limits.max_wall_h is not None and time.monotonic() - self.started > limits.max_wall_h * 3600:
+            return Ended("wall_time", f"the time limit of {limits.max_wall_h:g} h is reached")
+        if self.machine_failures_in_a_row >= limits.machine_failures:
+            count = self.machine_failures_in_a_row
+            return Ended(
+                "machine_failures", f"{count} rounds in a row failed by no fault of theirs: {self.last_reason}"
+            )
+        return None
+
+    def baseline_failure(self) -> str | None:
+        baseline = self.engine.archive.outcome(round_id(self.settings.name, 0))
+        if baseline is None:
+            return f"the baseline could not be measured: {self.last_reason}"
+        if isinstance(baseline, Failure):
+            return f"the seed program fails its own evaluation ({baseline.kind}): {baseline.reason}"
+        return None
+
+    def how_it_finished(self) -> Ended:
+        best: Candidate | None = self.engine.archive.best(self.settings.name)
+        recorded = len(self.engine.archive.recorded_rounds(self.settings.name) - {0})
+        missing = self.settings.rounds - recorded
+        if missing > 0:
+            return Ended("machine_failures", f"{missing} of {self.settings.rounds} rounds failed: {self.last_reason}")
+        found = f"best {best.fitness:.10g} ({best.id})" if best and best.fitness is not None else "nothing scored"
+        return Ended("finished", f"{recorded} rounds recorded, {found}")

@@ -1,0 +1,242 @@
+"""The command line: `nightshift run circle_packing`, and what a person wants to know afterwards.
+
+Commands that list or report take --json. Exit codes: 0 done, 1 the run failed, 2 something asked for is wrong,
+130 interrupted. Every expected error is one line that says what happened and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cognition.archive import Archive, ArchiveError
+from cognition.records import MachineFault, round_id
+from flows import config, registry, views
+from flows.home import Home, open_home
+
+app = typer.Typer(
+    name="nightshift",
+    help="Let a language model do AI research through the night.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Use an in-process Prefect server that ends with the run")]
+
+
+def main() -> None:
+    """Entry point: expected errors become one line and exit code 2."""
+    try:
+        app()
+    except EXPECTED as error:
+        fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENOTDIR):
+            raise
+        fail(
+            f"{error.filename or 'the state folder'}: {error.strerror}; nothing that was recorded is lost. "
+            "Free some space or choose another folder with NIGHTSHIFT_HOME, then `nightshift resume`"
+        )
+
+
+def fail(message: str, code: int = 2) -> None:
+    """One line to stderr, then exit."""
+    errors.print(f"[red]nightshift:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
+    sys.exit(code)
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Argument(help="A problem's name or a TOML file of campaigns/")],
+    rounds: Annotated[int | None, typer.Option(help="Evolution rounds in total")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the campaign")] = None,
+    workers: Annotated[int | None, typer.Option(help="Rounds in flight")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the campaign")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, e.g. sampler.kind=greedy")] = None,
+    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run candidates without isolation (tagged)")] = False,
+    ephemeral: Ephemeral = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a campaign, or go on with the one of the same name."""
+    overrides = config.parse_assignments(set_ or [])
+    plain = {"rounds": rounds, "seed": seed, "workers": workers, "name": name}
+    overrides |= {key: value for key, value in plain.items() if value is not None}
+    if unsafe_no_sandbox:
+        overrides["sandbox"] = {**overrides.get("sandbox", {}), "unsafe_no_sandbox": True}
+    _run(config.load(source, overrides), ephemeral=ephemeral, as_json=as_json)
+
+
+@app.command()
+def resume(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    rounds: Annotated[int | None, typer.Option(help="A new total of rounds")] = None,
+    ephemeral: Ephemeral = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Go on with a campaign where it stopped; failed rounds are run again."""
+    with _archive(open_home()) as archive:
+        stored = archive.campaign(_chosen(archive, campaign))
+    values = {**stored.settings, **({} if rounds is None else {"rounds": rounds})}
+    _run(config.validate(values, f"campaign {stored.name}"), ephemeral=ephemeral, as_json=as_json)
+
+
+def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool) -> None:
+    from flows import live, progress, runtime
+
+    metric = registry.load(settings.problem, settings.options).brief().metric
+    home = open_home()
+    ui = runtime.enter(home, ephemeral=ephemeral)
+    screen = errors if as_json else console
+    if ui:
+        screen.print(f"Prefect UI {ui}  (stop it with `nightshift down`)")
+    with live.LiveView(screen, metric) as view:
+        progress.watch(view)
+        ended = runtime.run_campaign(
+            settings,
+            lambda: screen.print(
+                "finishing the rounds in flight; Ctrl-C again stops at once. `nightshift resume` goes on"
+            ),
+        )
+    with _archive(home) as archive:
+        report = views.run_report(archive, settings.name, ended)
+    _show(report, as_json, views.print_run)
+    if ended.is_failure:
+        fail(f"{ended.sentence}. `nightshift resume {settings.name}` tries again", code=1)
+    if ended.ending == "interrupted":
+        sys.exit(130)
+
+
+@app.command()
+def rerun(
+    round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round id, e.g. circle-packing-0007")],
+    from_: Annotated[str, typer.Option("--from", help="The first step to run again")] = "train",
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run a recorded round again from a step on; the earlier steps' results are kept."""
+    from flows import runtime
+    from tasks.engine import STEPS
+
+    home = open_home()
+    with _archive(home) as archive:
+        campaign, index = views.split_round(archive, round_name)
+        if from_ not in STEPS:
+            raise config.ConfigError(f"there is no step {from_!r}; steps are {', '.join(STEPS)}")
+        settings = config.validate(archive.campaign(campaign).settings, f"campaign {campaign}")
+        archive.reopen_round(round_id(campaign, index), from_, STEPS)
+    runtime.enter(home, ephemeral=ephemeral)
+    state = runtime.run_single_round(settings, index)
+    console.print(f"{round_name}: {state}")
+    if state != "Completed":
+        fail(f"{round_name} ended as {state}; see `nightshift status`", code=1)
+
+
+@app.command()
+def status(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; all if left out")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Campaigns, their rounds by outcome, best, spend; what waits for MLflow."""
+    home = open_home()
+    with _archive(home) as archive:
+        report = views.status_report(archive, home, campaign)
+    _show(report, as_json, views.print_status)
+
+
+@app.command()
+def best(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="Copy program and figures into this folder")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The best candidate: program, score, figure."""
+    with _archive(open_home()) as archive:
+        found = archive.best(_chosen(archive, campaign))
+        if found is None:
+            raise config.ConfigError("nothing is scored yet; see `nightshift status`")
+        report = views.candidate_report(archive, found, out)
+    _show(report, as_json, views.print_candidate)
+
+
+@app.command()
+def show(
+    candidate: Annotated[str, typer.Argument(help="A candidate's id, e.g. circle-packing-0007")],
+    out: Annotated[Path | None, typer.Option(help="Copy program and figures into this folder")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """One candidate: program, motivation, parents, outcome, analysis, model calls."""
+    with _archive(open_home()) as archive:
+        report = views.candidate_report(archive, archive.candidate(candidate), out)
+    _show(report, as_json, views.print_candidate)
+
+
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """What this machine offers: sandbox tiers, versions, state folder; and what to install for more."""
+    from flows.doctor import examine, print_examination
+
+    _show(examine(open_home()), as_json, print_examination)
+
+
+@app.command()
+def sync(
+    campaign: Annotated[str | None, typer.Argument(help="Publish everything of this campaign again")] = None,
+) -> None:
+    """Publish to MLflow what waits in the outbox, e.g. after MLflow was down."""
+    from tasks.tracking import open_tracker, publish_entries
+
+    home = open_home()
+    published = 0
+    with _archive(home) as archive:
+        if campaign is not None:
+            archive.requeue(_chosen(archive, campaign))
+        tracker = open_tracker(home.tracking_uri, home.mlflow_artefacts)
+        while entries := archive.pending(200):
+            ids = publish_entries(tracker, entries)
+            archive.mark_published(ids)
+            published += len(ids)
+    console.print(f"{published} results published to {home.tracking_uri}")
+
+
+@app.command()
+def down() -> None:
+    """Stop the local Prefect server that a run has started."""
+    from flows import local_server
+
+    console.print("stopped" if local_server.stop(open_home()) else "no local Prefect server was running")
+
+
+def _archive(home: Home) -> Archive:
+    return Archive.open(home.archive_url)
+
+
+def _chosen(archive: Archive, campaign: str | None) -> str:
+    if campaign is not None:
+        return archive.campaign(campaign).name
+    newest = archive.campaigns()
+    if not newest:
+        raise config.ConfigError("there is no campaign yet; start one with `nightshift run circle_packing`")
+    return newest[0].name
+
+
+def _show(report: dict[str, Any], as_json: bool, printer: Any) -> None:
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        printer(console, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Opens a campaign's engine once per process and hands it to every step.
+
+Steps receive settings, not live objects, so that a retry in another process works the same; this is where settings
+become live objects. `close_all` ends sandboxes and publishes what is left for MLflow.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from cognition.archive import Archive
+from cognition.items import ItemStore
+from cognition.samplers import make_sampler
+from flows import registry
+from flows.config import ConfigError, Settings
+from flows.home import Home, open_home
+from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer
+from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
+from tasks.codec import fingerprint
+from tasks.contract import Domain
+from tasks.engine import Engine
+from tasks.llm import Budget, BudgetLimits, Model, Role, Spent
+from tasks.proposal import Proposer
+from tasks.recombine import RandomCombination, Recombine
+from tasks.researcher import OpenAIResearcher
+from tasks.sandbox import Pool, open_sandbox
+from tasks.tracking import Publisher, open_tracker
+
+
+@dataclass(slots=True)
+class _Opened:
+    engine: Engine
+    publisher: Publisher | None
+    model: Model | None
+
+
+@dataclass(slots=True)
+class _Process:
+    """What this process has open."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    engines: dict[str, _Opened] = field(default_factory=dict)
+    sandboxes: dict[str, Pool] = field(default_factory=dict)
+
+
+_process = _Process()
+
+
+def engine_for(settings: Settings) -> Engine:
+    """The engine of these settings, opened at first use. Raises ConfigError, SandboxUnavailable, ArchiveError."""
+    key = fingerprint(settings)
+    with _process.lock:
+        if key not in _process.engines:
+            _process.engines[key] = _open(settings, open_home())
+        return _process.engines[key].engine
+
+
+async def close_all(timeout_s: float = 60.0) -> int:
+    """Close what this process has open; returns how many publications are still waiting for MLflow."""
+    waiting = 0
+    with _process.lock:
+        for opened in _process.engines.values():
+            if opened.model is not None:
+                await opened.model.aclose()
+            if opened.publisher is not None:
+                waiting += opened.publisher.close(timeout_s)
+            opened.engine.archive.close()
+        for sandbox in _process.sandboxes.values():
+            sandbox.close()
+        _process.engines.clear()
+        _process.sandboxes.clear()
+    return waiting
+
+
+def kill_sandboxes() -> None:
+    """End every sandbox at once: the second Ctrl-C."""
+    for sandbox in list(_process.sandboxes.values()):
+        sandbox.close()
+
+
+def _open(settings: Settings, home: Home) -> _Opened:
+    domain = registry.load(settings.problem, settings.options)
+    if settings.evaluate.rung not in domain.rungs:
+        raise ConfigError(
+            f"evaluate.rung: {settings.problem} has {', '.join(domain.rungs)}, not {settings.evaluate.rung}"
+        )
+    archive = Archive.open(home.archive_url)
+    brief = domain.brief()
+    items = ItemStore(archive)
+    items.add_missing(brief.items)
+    model = _model(settings, archive)
+    engine = Engine(
+        campaign=settings.name,
+        seed=settings.seed,
+        domain=domain,
+        brief=brief,
+        archive=archive,
+        items=items,
+        sampler=make_sampler(settings.sampler),
+        sandbox=_sandbox(settings, home),
+        proposer=_proposer(settings, domain, model),
+        analyzer=_analyzer(settings, model),
+        reviewer=ModelReviewer(_need(model, "reviewer")) if settings.check.reviewer == "model" else OffReviewer(),
+        novelty=OffNovelty(),
+        debugger=ModelDebugger(_need(model, "debugger")) if settings.check.debugger == "model" else OffDebugger(),
+        artefact_root=home.artefacts.as_uri(),
+        retrieve=settings.retrieve,
+        propose=settings.propose,
+        check=settings.check,
+        evaluate=settings.evaluate,
+    )
+    return _Opened(engine, _publisher(settings, archive, home), model)
+
+
+def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | None:
+    if not settings.tracking.enabled:
+        return None
+    publisher = Publisher(archive, lambda: open_tracker(home.tracking_uri, home.mlflow_artefacts))
+    publisher.start()
+    return publisher
+
+
+def _sandbox(settings: Settings, home: Home) -> Pool:
+    """One sandbox per process and kind: zygotes cost seconds."""
+    wanted = settings.sandbox
+    key = fingerprint(wanted, settings.workers)
+    if key not in _process.sandboxes:
+        tier = None if wanted.tier == "auto" else wanted.tier
+        scratch = home.scratch
+        _process.sandboxes[key] = open_sandbox(
+            scratch, tier=tier, unsafe=wanted.unsafe_no_sandbox, zygotes=settings.workers
+        )
+    return _process.sandboxes[key]
+
+
+def _model(settings: Settings, archive: Archive) -> Model | None:
+    """The model client, if any role has a model; its budget starts from what the campaign has spent."""
+    if not settings.models:
+        return None
+    spend = archive.spend(settings.name)
+    budget = Budget(BudgetLimits(dollars=settings.limits.max_usd), Spent(spend.dollars, spend.tokens, spend.calls))
+    return Model(settings.models, archive, budget)
+
+
+def _need(model: Model | None, role: Role) -> Model:
+    if model is None:
+        raise ConfigError(f"a model for the {role} is asked for: add a section [models.{role}] with its name")
+    model.settings_of(role)
+    return model
+
+
+def _proposer(settings: Settings, domain: Domain, model: Model | None) -> Proposer:
+    if settings.propose.kind == "openai":
+        return OpenAIResearcher(_need(model, "researcher"), settings.researcher)
+    if domain.brief().template is None:
+        raise ConfigError(f'{domain.name} has no blocks to recombine: set propose.kind = "openai" and a model')
+    return Recombine(settings.recombine) if settings.propose.kind == "recombine" else RandomCombination()
+
+
+def _analyzer(settings: Settings, model: Model | None) -> Analyzer:
+    if settings.analyze.kind == "model":
+        return ModelAnalyzer(_need(model, "analyzer"))
+    return RuleAnalyzer()

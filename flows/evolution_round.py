@@ -1,0 +1,118 @@
+"""One evolution round: learn (retrieve), design (propose, check), experiment (train, benchmark), analyze, record.
+
+Every round is a flow run of the deployment `evolution-round`, so it has a Retry button in the Prefect UI. Read this
+file from top to bottom to follow a round; each step's work is the function of the same name in tasks/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from prefect import flow
+
+from cognition.archive import code_hash
+from cognition.records import Failure, Measurements
+from flows import steps
+from flows.claim import claim
+from flows.config import Settings
+from flows.engines import engine_for
+from tasks import analyze as analysis
+from tasks import publish
+from tasks.analyze import Analysed
+from tasks.check import Checked
+from tasks.codec import decode
+from tasks.contract import Trained
+from tasks.engine import Engine, Round
+from tasks.propose import Proposed
+from tasks.record import Recorded
+from tasks.retrieve import Retrieved
+
+
+@flow(name="evolution-round", persist_result=False, validate_parameters=False)
+async def evolution_round(settings: dict[str, Any], index: int) -> dict[str, Any]:
+    """Run one round of a campaign, or what is left of it, and return how it ended."""
+    checked_settings = Settings.model_validate(settings)
+    engine = engine_for(checked_settings)
+    with claim(engine, checked_settings, index) as round:
+        try:
+            recorded = await run_steps(engine, checked_settings, round)
+        except Exception as error:
+            # The edge of a round: whatever went wrong on our side is noted where reports read it, then re-raised.
+            reason = f"{type(error).__name__}: {error}"
+            engine.archive.fail_round(round.id, round.token, reason, step="")
+            publish.machine_failed(engine, round, "round", reason)
+            raise
+    return {"round_id": recorded.round_id, "fitness": recorded.fitness}
+
+
+async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorded:
+    """The seven steps in order. A typed failure of the candidate skips ahead to analyze."""
+
+    def key(step: str, *upstream: object) -> str:
+        return steps.step_key(step, engine, settings, round, *upstream)
+
+    retrieved = decode(await steps.retrieve(key("retrieve"), settings, round), Retrieved)
+    publish.opened(engine, round, retrieved)
+
+    proposed = decode(await steps.propose(key("propose", retrieved), settings, round, retrieved), Proposed, Failure)
+    if isinstance(proposed, Failure):
+        return decode(await steps.record(settings, round, proposed, "", None, ()), Recorded)
+    publish.proposed(engine, round, proposed, code_hash(proposed.code))
+
+    checked = decode(await steps.check(key("check", proposed), settings, round, proposed), Checked, Failure)
+    code, results = proposed.code, list[Measurements | Failure]()
+    if isinstance(checked, Failure):
+        results.append(checked)
+    else:
+        publish.checked(engine, round, checked)
+        code, results = await experiment(engine, settings, round, checked)
+
+    analysed = decode(
+        await steps.analyze(key("analyze", proposed, code, *results), settings, round, proposed, code, results),
+        Analysed,
+    )
+    publish.analysed(engine, round, analysed)
+    stored = analysis.evaluations(engine, results)
+    return decode(await steps.record(settings, round, proposed, code, analysed, stored), Recorded)
+
+
+async def experiment(
+    engine: Engine, settings: Settings, round: Round, checked: Checked
+) -> tuple[str, list[Measurements | Failure]]:
+    """Train and benchmark on every seed; a crash goes back to the debugger while it has tries left."""
+    while True:
+        results = await asyncio.gather(
+            *(evaluate_seed(engine, settings, round, checked, seed) for seed in engine.evaluation_seeds())
+        )
+        publish.trained(engine, round, [trained for trained, _ in results])
+        publish.benchmarked(engine, round, [measured for _, measured in results])
+        failure = next((trained for trained, _ in results if isinstance(trained, Failure)), None)
+        repaired = None if failure is None else await mended(engine, settings, round, checked, failure)
+        if repaired is None:
+            return checked.code, [measured for _, measured in results]
+        checked = repaired
+
+
+async def evaluate_seed(
+    engine: Engine, settings: Settings, round: Round, checked: Checked, seed: int
+) -> tuple[Trained | Failure, Measurements | Failure]:
+    """One replicate."""
+    key = steps.step_key("train", engine, settings, round, checked, seed)
+    trained = decode(await steps.train(key, settings, round, checked, seed), Trained, Failure)
+    if isinstance(trained, Failure):
+        return trained, trained
+    key = steps.step_key("benchmark", engine, settings, round, checked, trained, seed)
+    measured = await steps.benchmark(key, settings, round, checked, trained, seed)
+    return trained, decode(measured, Measurements, Failure)
+
+
+async def mended(
+    engine: Engine, settings: Settings, round: Round, checked: Checked, failure: Failure
+) -> Checked | None:
+    """Another program from the debugger, or None if it is off, out of tries, or without an idea."""
+    if settings.check.debugger == "off":
+        return None
+    key = steps.step_key("check", engine, settings, round, checked, failure)
+    result = decode(await steps.repair(key, settings, round, checked, failure), Checked, Failure)
+    return result if isinstance(result, Checked) else None

@@ -1,0 +1,59 @@
+"""What a campaign tells whoever watches it in the same process (the CLI's live view). Watching changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from cognition.records import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEnded:
+    """A round is over: with an outcome, or (outcome None) by our machine's fault."""
+
+    index: int
+    round_id: str
+    outcome: Outcome | None
+    reason: str
+    wall_s: float
+
+
+class Watcher(Protocol):
+    """Gets told, from the campaign's event loop."""
+
+    def campaign_started(self, name: str, done: int, total: int) -> None:
+        """`done` rounds of `total` were recorded before."""
+
+    def round_started(self, index: int) -> None:
+        """A round begins."""
+
+    def round_ended(self, ended: RoundEnded) -> None:
+        """A round is over."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def campaign_started(self, name: str, done: int, total: int) -> None:
+        """Ignored."""
+
+    def round_started(self, index: int) -> None:
+        """Ignored."""
+
+    def round_ended(self, ended: RoundEnded) -> None:
+        """Ignored."""
+
+
+#: The watcher of this process; the CLI replaces it.
+watcher: Watcher = Silent()
+
+#: Set by Ctrl-C: no new round is started, those in flight are finished.
+stop_requested = threading.Event()
+
+
+def watch(new: Watcher) -> None:
+    """Let `new` be told from now on."""
+    global watcher
+    watcher = new

@@ -1,0 +1,87 @@
+"""Puts a process into the right surroundings for Prefect before Prefect is imported, and runs flows in it.
+
+A server given by PREFECT_API_URL is used as it is; else the local one of the state folder is started or reused; with
+`ephemeral`, Prefect's in-process server lives as long as the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from flows import local_server, progress
+from flows.config import Settings
+from flows.home import Home
+
+
+def enter(home: Home, *, ephemeral: bool) -> str:
+    """Set Prefect's environment and return the UI's address ("" if there is none). Raises ServerError."""
+    os.environ["NIGHTSHIFT_HOME"] = str(home.root)
+    for name, value in local_server.prefect_environment(home).items():
+        os.environ.setdefault(name, value)
+    if ephemeral:
+        os.environ.pop("PREFECT_API_URL", None)
+        return ""
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        return given.removesuffix("/api")
+    server = local_server.ensure(home)
+    os.environ["PREFECT_API_URL"] = server.api_url
+    return server.ui_url
+
+
+def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
+    """Run a campaign in this process and return its `Ended`. The first Ctrl-C ends it cleanly, the second at once."""
+    from flows.campaign import Ended, campaign
+    from tasks.codec import decode
+
+    async def body() -> Any:
+        _handle_interrupts(on_interrupt)
+        return decode(await campaign(settings.model_dump(mode="json")), Ended)
+
+    return asyncio.run(_closing(body))
+
+
+def run_single_round(settings: Settings, index: int) -> str:
+    """Run one round again; returns the final state's name."""
+    from prefect import get_client
+
+    from flows import prefect_rounds
+
+    async def body() -> Any:
+        deployment = await prefect_rounds.register()
+        async with get_client() as client:
+            state = await prefect_rounds.run_round(client, deployment, settings, index)
+        return state.name
+
+    return str(asyncio.run(_closing(body)))
+
+
+async def _closing(body: Callable[[], Any]) -> Any:
+    from flows.engines import close_all
+
+    try:
+        return await body()
+    finally:
+        waiting = await close_all()
+        if waiting:
+            print(f"{waiting} results wait for MLflow; `nightshift sync` publishes them", file=sys.stderr)  # noqa: T201  # part of the CLI
+
+
+def _handle_interrupts(on_interrupt: Callable[[], None]) -> None:
+    def interrupted() -> None:
+        if progress.stop_requested.is_set():
+            from flows.engines import kill_sandboxes
+
+            kill_sandboxes()
+            os._exit(130)
+        progress.stop_requested.set()
+        on_interrupt()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    loop.add_signal_handler(signal.SIGTERM, interrupted)

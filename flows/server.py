@@ -1,0 +1,57 @@
+"""A local Prefect server, tuned for one machine: `python -m flows.server --port 4200`.
+
+Two things differ from `prefect server start`, and both are about SQLite. Requests that read and then write can lose
+against the task-run recorder's commits; the server then answers 503 and the client sleeps two seconds. Here the
+recorder commits in batches (flows/local_server.py sets that), and every 503 tells the client to come back after 50 ms.
+
+It does not supervise anything, and it listens on 127.0.0.1 unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+RETRY_AFTER_S = b"0.05"
+
+
+def hurry_retries(app: ASGIApp) -> ASGIApp:
+    """Add `Retry-After` to the 503 answers of `app`, so that a client comes back soon instead of in two seconds."""
+
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
+        async def send_hurried(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 503:
+                message["headers"] = [*message.get("headers", []), (b"retry-after", RETRY_AFTER_S)]
+            await send(message)
+
+        await app(scope, receive, send_hurried)
+
+    return wrapped
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4200)
+    arguments = parser.parse_args()
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    uvicorn.run(
+        hurry_retries(create_app(final=True)),
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

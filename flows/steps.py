@@ -1,0 +1,167 @@
+"""The seven steps as Prefect tasks: thin shells that load the engine, call one function of tasks/, store its result.
+
+Every result is plain JSON (tasks/codec.py) under a key that the flow computes (`step_key`) from what the step depends
+on: step, round id, revision, rung, seed, the content of the records it reads, the settings it reads, the problem's
+options and contract version. A retry of the same round, under the same or another flow run, on this machine or another,
+finds the results of finished steps and runs the others. `record` is never cached: the archive makes it idempotent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import Task
+
+from cognition.records import JSON, Evaluation, Failure, MachineFault, Measurements
+from flows.config import Settings
+from flows.engines import engine_for
+from tasks import analyze as analysis
+from tasks import check as checking
+from tasks import evaluate, publish
+from tasks import propose as proposing
+from tasks import record as recording
+from tasks import retrieve as retrieving
+from tasks.analyze import Analysed
+from tasks.check import Checked
+from tasks.codec import encode, fingerprint
+from tasks.contract import Trained
+from tasks.engine import Engine, Round
+from tasks.propose import Proposed
+from tasks.record import Recorded
+from tasks.retrieve import Retrieved
+
+Stored = dict[str, JSON]
+
+
+def _given_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """The key was computed by the flow, where an error in it is loud."""
+    return str(parameters["key"])
+
+
+async def _is_worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Only our machine's faults are, and of those only the ones that pass by themselves."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, MachineFault) and getattr(error, "may_pass", True)
+
+
+CACHED: dict[str, Any] = {
+    "persist_result": True,
+    "result_serializer": "json",
+    "cache_key_fn": _given_key,
+    "retries": 2,
+    "retry_delay_seconds": [1, 5],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": _is_worth_retrying,
+}
+
+
+def step_key(step: str, engine: Engine, settings: Settings, round: Round, *upstream: object) -> str:
+    """The cache key of a step of this round. Readable in front, exact behind."""
+    reads = [part if isinstance(part, dict) else part.model_dump(mode="json") for part in _sections(step, settings)]
+    content = fingerprint(
+        step,
+        round.id,
+        round.revision[step],
+        round.parent,
+        list(round.references),
+        engine.domain.contract_version,
+        settings.problem,
+        settings.options,
+        settings.seed,
+        reads,
+        *upstream,
+    )
+    return f"{round.id}.{step}.{content[:32]}"
+
+
+def _sections(step: str, settings: Settings) -> list[Any]:
+    """The settings that a step reads, as models or plain dictionaries."""
+    agents = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
+    sections: dict[str, list[Any]] = {
+        "retrieve": [settings.retrieve],
+        "propose": [settings.retrieve, settings.propose, settings.researcher, settings.recombine, agents],
+        "check": [settings.check, agents],
+        "train": [settings.evaluate, settings.sandbox],
+        "benchmark": [settings.evaluate, settings.sandbox],
+        "analyze": [settings.evaluate, settings.analyze, agents],
+    }
+    return sections[step]
+
+
+@task(name="retrieve", **CACHED)
+async def retrieve(key: str, settings: Settings, round: Round) -> Stored:
+    """Recall cognition items."""
+    return encode(retrieving.retrieve(engine_for(settings), round))
+
+
+@task(name="propose", **CACHED)
+async def propose(key: str, settings: Settings, round: Round, retrieved: Retrieved) -> Stored:
+    """Get a program worth running."""
+    return encode(await proposing.propose(engine_for(settings), round, retrieved))
+
+
+@task(name="check", **CACHED)
+async def check(key: str, settings: Settings, round: Round, proposed: Proposed) -> Stored:
+    """Refuse or repair a wrong program."""
+    return encode(await checking.check(engine_for(settings), round, proposed))
+
+
+@task(name="repair", **CACHED)
+async def repair(key: str, settings: Settings, round: Round, checked: Checked, failure: Failure) -> Stored:
+    """Let the debugger mend a crash in training."""
+    return encode(await checking.repair(engine_for(settings), round, checked, failure))
+
+
+@task(name="train", **CACHED)
+async def train(key: str, settings: Settings, round: Round, checked: Checked, seed: int) -> Stored:
+    """Run the candidate in the sandbox."""
+    return encode(await evaluate.train(engine_for(settings), round, checked, seed))
+
+
+@task(name="benchmark", **CACHED)
+async def benchmark(
+    key: str, settings: Settings, round: Round, checked: Checked, trained: Trained, seed: int
+) -> Stored:
+    """Measure the result by trusted code."""
+    return encode(await evaluate.benchmark(engine_for(settings), round, checked, trained, seed))
+
+
+@task(name="analyze", **CACHED)
+async def analyze(
+    key: str, settings: Settings, round: Round, proposed: Proposed, code: str, results: list[Measurements | Failure]
+) -> Stored:
+    """Score and report."""
+    return encode(await analysis.analyze(engine_for(settings), round, proposed, code, results))
+
+
+@task(name="record", persist_result=False, retries=2, retry_delay_seconds=[1, 5])
+async def record(
+    settings: Settings,
+    round: Round,
+    proposed: Proposed | Failure,
+    code: str,
+    analysed: Analysed | None,
+    evaluations: tuple[Evaluation, ...],
+) -> Stored:
+    """Make the round part of the archive."""
+    engine = engine_for(settings)
+    recorded = _record(engine, round, proposed, code, analysed, evaluations)
+    publish.recorded(engine, round, recorded.outcome)
+    return encode(recorded)
+
+
+def _record(
+    engine: Engine,
+    round: Round,
+    proposed: Proposed | Failure,
+    code: str,
+    analysed: Analysed | None,
+    evaluations: tuple[Evaluation, ...],
+) -> Recorded:
+    if isinstance(proposed, Failure):
+        return recording.record_refusal(engine, round, proposed)
+    assert analysed is not None
+    return recording.record(engine, round, proposed, code, analysed, evaluations)

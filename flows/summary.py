@@ -1,0 +1,78 @@
+"""The campaign's own MLflow run: fitness curve live, and at the end leaderboard, lineage and curve as figures."""
+
+from __future__ import annotations
+
+from cognition.records import Artefact, Candidate
+from flows import figures
+from tasks.artefacts import workspace
+from tasks.codec import encode
+from tasks.engine import Engine
+from tasks.publication import Publication
+from tasks.tracking import now_ms
+
+LEADERS = 20
+
+
+def publish_round(engine: Engine, index: int) -> None:
+    """After a round: the best so far, and what has been spent."""
+    best = engine.archive.best(engine.campaign)
+    spend = engine.archive.spend(engine.campaign)
+    metrics = {"spend_usd": spend.dollars, "candidate_cpu_s": spend.cpu_s}
+    if best is not None and best.fitness is not None:
+        metrics["best_fitness"] = best.fitness
+    publication = Publication(
+        engine.domain.name, engine.campaign, engine.campaign, now_ms(), metrics=metrics, step=index
+    )
+    engine.archive.enqueue(engine.campaign, engine.campaign, f"round:{index}", encode(publication))
+
+
+def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
+    """At the end: leaderboard, curve and lineage as artefacts, the ending as a tag."""
+    place = workspace(engine.artefact_root, "campaigns", engine.campaign)
+    rounds = engine.archive.rounds(engine.campaign)
+    leaders = engine.archive.top(engine.campaign, LEADERS)
+    files: list[Artefact] = []
+    for name, content in figures.of_campaign(engine.brief, rounds, leaders):
+        files.append(place.write(name, content))
+    publication = Publication(
+        engine.domain.name,
+        engine.campaign,
+        engine.campaign,
+        now_ms(),
+        tags={"nightshift.ending": sentence, "nightshift.problem": engine.domain.name},
+        texts={"leaderboard.md": leaderboard(engine, leaders)},
+        files=tuple(files),
+        status="FAILED" if failed else "FINISHED",
+    )
+    engine.archive.enqueue(engine.campaign, engine.campaign, f"summary:{now_ms()}", encode(publication))
+
+
+def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
+    """The best candidates as a Markdown table. Text of models and candidates is escaped."""
+    lines = [
+        f"| rank | candidate | {engine.brief.metric} | proposer | parents | motivation |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rank, candidate in enumerate(leaders, start=1):
+        cells = [
+            str(rank),
+            candidate.id,
+            f"{candidate.fitness:.10g}",
+            candidate.provenance.proposer,
+            ", ".join(candidate.parents),
+            escaped(candidate.motivation)[:200],
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Untrusted text for a Markdown table cell: no markup, no line breaks.
+
+    >>> escaped("a|b <script>\\n*c*")
+    'a\\\\|b &lt;script&gt; \\\\*c\\\\*'
+    """
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "|*_`[]":
+        plain = plain.replace(sign, "\\" + sign)
+    return plain

@@ -1,0 +1,187 @@
+"""Reports of the CLI: built as plain dictionaries (which --json prints), then drawn for people with rich."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+
+from cognition.archive import Archive
+from cognition.records import Artefact, Candidate, Failure, Score
+from flows import config, local_server
+from flows.home import Home
+from tasks import artefacts
+
+if TYPE_CHECKING:
+    from flows.campaign import Ended
+
+
+def split_round(archive: Archive, name: str) -> tuple[str, int]:
+    """Campaign and index of a round id. Raises ConfigError."""
+    campaign, _, index = name.rpartition("-")
+    if not campaign or not index.isdigit():
+        raise config.ConfigError(f"{name!r} is not a round id; they look like circle-packing-0007")
+    return archive.campaign(campaign).name, int(index)
+
+
+def outcome_report(outcome: Score | Failure | None) -> dict[str, Any]:
+    """An outcome with its kind spelled out."""
+    if outcome is None:
+        return {"kind": "none"}
+    if isinstance(outcome, Score):
+        return {"kind": "scored", **asdict(outcome)}
+    return {"kind": str(outcome.kind), "reason": outcome.reason, "trace": outcome.trace}
+
+
+def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -> dict[str, Any]:
+    """Everything about one candidate; with `out`, program and artefacts are copied there."""
+    evaluations = archive.evaluations(candidate.id)
+    files = {a.name: a for e in evaluations for a in e.measurements.artefacts}
+    report = {
+        "id": candidate.id,
+        "campaign": candidate.campaign,
+        "round": candidate.round_index,
+        "outcome": outcome_report(candidate.outcome),
+        "metrics": candidate.metrics,
+        "features": candidate.features,
+        "breakdown": evaluations[0].measurements.breakdown if evaluations else {},
+        "parents": list(candidate.parents),
+        "provenance": asdict(candidate.provenance),
+        "sandbox_tier": candidate.sandbox_tier,
+        "motivation": candidate.motivation,
+        "analysis": candidate.analysis,
+        "artefacts": {name: _place(a) for name, a in files.items()},
+        "model_calls": [_call_report(call) for call in archive.calls(_round_of(candidate))],
+        "program": candidate.code,
+    }
+    if out is not None:
+        report["artefacts"] = _copied(candidate, list(files.values()), out)
+    return report
+
+
+def _round_of(candidate: Candidate) -> str:
+    from cognition.records import round_id
+
+    return round_id(candidate.campaign, candidate.round_index)
+
+
+def _place(artefact: Artefact) -> str:
+    path = artefacts.local_path(artefact.uri)
+    return str(path) if path is not None else artefact.uri
+
+
+def _copied(candidate: Candidate, files: list[Artefact], out: Path) -> dict[str, str]:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "program.py").write_text(candidate.code)
+    for artefact in files:
+        (out / artefact.name).write_bytes(artefacts.read(artefact.uri))
+    return {name: str(out / name) for name in ["program.py", *(a.name for a in files)]}
+
+
+def _call_report(call: Any) -> dict[str, Any]:
+    kept = ("role", "attempt", "model", "prompt_tokens", "completion_tokens", "price_usd", "latency_s")
+    return {name: getattr(call, name) for name in kept}
+
+
+def campaign_report(archive: Archive, name: str) -> dict[str, Any]:
+    """One campaign in numbers."""
+    campaign = archive.campaign(name)
+    rounds = archive.rounds(name)
+    best = archive.best(name)
+    outcomes = Counter(summary.outcome_kind or summary.state for summary in rounds)
+    failed = [{"round": s.id, "reason": s.reason} for s in rounds if s.state == "failed"]
+    return {
+        "campaign": name,
+        "problem": campaign.problem,
+        "rounds_recorded": sum(s.state == "recorded" and s.index > 0 for s in rounds),
+        "rounds_asked": campaign.settings["rounds"],
+        "outcomes": dict(outcomes),
+        "machine_failures": failed,
+        "best": None if best is None else {"id": best.id, "fitness": best.fitness},
+        "spend": asdict(archive.spend(name)),
+    }
+
+
+def run_report(archive: Archive, name: str, ended: Ended) -> dict[str, Any]:
+    """What `run` says at the end."""
+    return {**campaign_report(archive, name), "ending": ended.ending, "sentence": ended.sentence}
+
+
+def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[str, Any]:
+    """All campaigns or one; servers; what waits."""
+    names = [campaign] if campaign else [c.name for c in archive.campaigns()]
+    server = local_server.find(home)
+    return {
+        "home": str(home.root),
+        "prefect_server": server.ui_url if server else None,
+        "waiting_for_mlflow": len(archive.pending(10_000)),
+        "campaigns": [campaign_report(archive, name) for name in names],
+    }
+
+
+def print_run(console: Console, report: dict[str, Any]) -> None:
+    """The last lines of a run."""
+    console.print(f"\n[bold]{escape(report['sentence'])}[/]")
+    outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
+    console.print(f"outcomes: {outcomes or 'none'}; {_spend_line(report['spend'])}")
+    if report["best"]:
+        console.print(f"look at it: nightshift best {report['campaign']} --out best/")
+
+
+def print_status(console: Console, report: dict[str, Any]) -> None:
+    """The table of campaigns."""
+    console.print(
+        f"state folder {report['home']}; Prefect server {report['prefect_server'] or 'not running'}; "
+        f"{report['waiting_for_mlflow']} results wait for MLflow"
+    )
+    table = Table("campaign", "problem", "rounds", "outcomes", "best", "spend")
+    for campaign in report["campaigns"]:
+        best = campaign["best"]
+        table.add_row(
+            campaign["campaign"],
+            campaign["problem"],
+            f"{campaign['rounds_recorded']}/{campaign['rounds_asked']}",
+            ", ".join(f"{count} {kind}" for kind, count in sorted(campaign["outcomes"].items())),
+            f"{best['fitness']:.10g} ({best['id']})" if best else "none",
+            _spend_line(campaign["spend"]),
+        )
+    console.print(table)
+    for campaign in report["campaigns"]:
+        for failure in campaign["machine_failures"]:
+            console.print(f"[red]{failure['round']}[/] {escape(failure['reason'])}", soft_wrap=True)
+
+
+def print_candidate(console: Console, report: dict[str, Any]) -> None:
+    """A candidate for reading."""
+    outcome = report["outcome"]
+    scored = outcome["kind"] == "scored"
+    title = f"{outcome['fitness']:.12g}" if scored else f"{outcome['kind']}: {outcome['reason']}"
+    console.print(Panel(escape(title), title=report["id"], subtitle=", ".join(report["parents"]) or "no parents"))
+    console.print(Syntax(report["program"], "python", theme="ansi_light", line_numbers=True))
+    for name in ("motivation", "analysis"):
+        if report[name]:
+            console.print(f"[bold]{name}[/]  {escape(report[name])}")
+    table = Table("what", "value", show_header=False, box=None)
+    for name, value in {**report["metrics"], **{f"feature {k}": v for k, v in report["features"].items()}}.items():
+        table.add_row(name, f"{value:.10g}")
+    for name, value in report["breakdown"].items():
+        table.add_row(name, escape(str(value)))
+    provenance = report["provenance"]
+    table.add_row("proposer", f"{provenance['proposer']} ({provenance['form']}, model {provenance['model'] or 'none'})")
+    table.add_row("sandbox", report["sandbox_tier"])
+    console.print(table)
+    for name, place in report["artefacts"].items():
+        console.print(f"{name}  {place}", soft_wrap=True)
+
+
+def _spend_line(spend: dict[str, Any]) -> str:
+    line = f"${spend['dollars']:.2f}, {spend['calls']} model calls, {spend['cpu_s']:.0f} CPU-s of candidates"
+    unpriced = spend["unpriced_calls"]
+    return line + (f", {unpriced} calls of unknown price" if unpriced else "")

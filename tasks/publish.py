@@ -1,0 +1,113 @@
+"""What each step of a round shows in MLflow, put into the archive's outbox after the step's result is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cognition.records import Artefact, Failure, Measurements, Outcome, Score
+from tasks.analyze import Analysed
+from tasks.check import Checked
+from tasks.codec import encode
+from tasks.contract import Trained
+from tasks.engine import Engine, Round
+from tasks.propose import Proposed
+from tasks.publication import Publication, unified_diff
+from tasks.retrieve import Retrieved
+from tasks.tracking import now_ms
+
+
+def publish(engine: Engine, round: Round, step: str, **content: Any) -> None:
+    """Queue one step's publication for the candidate's run; queued twice, it counts once."""
+    publication = Publication(engine.domain.name, round.campaign, round.id, now_ms(), **content)
+    engine.archive.enqueue(round.campaign, round.id, step, encode(publication))
+
+
+def opened(engine: Engine, round: Round, retrieved: Retrieved) -> None:
+    """After retrieve: the run exists, so a round that fails later has one too."""
+    tags = {
+        "nightshift.round_index": str(round.index),
+        "nightshift.candidate": round.candidate_id,
+        "nightshift.parents": ",".join(filter(None, [round.parent, *round.references])),
+        "nightshift.sampler": round.sampler,
+        "nightshift.rung": engine.evaluate.rung,
+        "nightshift.sandbox_tier": engine.sandbox.tier,
+        "nightshift.items": ",".join(retrieved.items),
+    }
+    if round.island is not None:
+        tags["nightshift.island"] = str(round.island)
+    publish(engine, round, "retrieve", tags=tags)
+
+
+def proposed(engine: Engine, round: Round, proposal: Proposed, code_hash: str) -> None:
+    """After propose: program, motivation, difference to the parent."""
+    texts = {"program.py": proposal.code, "motivation.md": proposal.motivation}
+    if round.parent:
+        parent = engine.archive.candidate(round.parent)
+        texts["parent.diff"] = unified_diff(parent.code, proposal.code, round.parent, round.candidate_id)
+    tags = {
+        "nightshift.proposer": proposal.provenance.proposer,
+        "nightshift.form": proposal.provenance.form,
+        "nightshift.model": proposal.provenance.model or "none",
+        "nightshift.code_hash": code_hash,
+        "nightshift.sources": ",".join(proposal.provenance.sources),
+    }
+    publish(engine, round, "propose", tags=tags, texts=texts)
+
+
+def checked(engine: Engine, round: Round, result: Checked) -> None:
+    """After check: the program as it runs, if the debugger changed it."""
+    if result.repairs:
+        publish(engine, round, "check", texts={"program.py": result.code})
+
+
+def trained(engine: Engine, round: Round, results: Sequence[Trained | Failure]) -> None:
+    """After train: logs."""
+    logs = "\n".join(result.logs for result in results if isinstance(result, Trained) and result.logs)
+    if logs:
+        publish(engine, round, "train", texts={"train.log": logs})
+
+
+def benchmarked(engine: Engine, round: Round, results: Sequence[Measurements | Failure]) -> None:
+    """After benchmark: metrics as means over the replicates, cost, figures of the first replicate."""
+    measured = [result for result in results if isinstance(result, Measurements)]
+    if not measured:
+        return
+    rung = engine.evaluate.rung
+    metrics = {f"{rung}/{name}": mean(measured, name) for name in measured[0].metrics}
+    metrics[f"{rung}/cpu_s"] = sum(result.cost.cpu_s for result in measured)
+    metrics[f"{rung}/peak_memory_mb"] = max(result.cost.peak_memory_mb for result in measured)
+    files: tuple[Artefact, ...] = measured[0].artefacts
+    texts = {"benchmark.log": measured[0].logs} if measured[0].logs else {}
+    publish(engine, round, "benchmark", metrics=metrics, files=files, texts=texts)
+
+
+def analysed(engine: Engine, round: Round, result: Analysed) -> None:
+    """After analyze: the report and the fitness."""
+    metrics = {"fitness": result.outcome.fitness} if isinstance(result.outcome, Score) else {}
+    metrics |= {f"feature/{name}": value for name, value in result.features.items()}
+    publish(engine, round, "analyze", metrics=metrics, texts={"analysis.md": result.report})
+
+
+def recorded(engine: Engine, round: Round, outcome: Outcome) -> None:
+    """After record: the outcome, and the run is over."""
+    publish(engine, round, "record", tags=outcome_tags(outcome), status="FINISHED")
+
+
+def machine_failed(engine: Engine, round: Round, step: str, reason: str) -> None:
+    """Our machine's fault: the run is marked failed until the round is run again."""
+    tags = {"nightshift.outcome": "machine_fault", "nightshift.reason": reason}
+    publish(engine, round, f"failed:{step}:{round.token}", tags=tags, status="FAILED")
+
+
+def outcome_tags(outcome: Outcome) -> dict[str, str]:
+    """Outcome and reason as tags."""
+    if isinstance(outcome, Score):
+        return {"nightshift.outcome": "scored", "nightshift.reason": ""}
+    return {"nightshift.outcome": str(outcome.kind), "nightshift.reason": outcome.reason}
+
+
+def mean(measured: Sequence[Measurements], name: str) -> float:
+    """The mean of one metric over the replicates that have it."""
+    values = [result.metrics[name] for result in measured if name in result.metrics]
+    return sum(values) / len(values)

@@ -1,0 +1,42 @@
+"""Step 1, retrieve: recall what the cognition base knows about the symptoms of the sampled parents.
+
+The sample itself was drawn when the round was opened (cognition/archive.py), in the same transaction that stored it,
+so a retry sees the same parents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cognition.records import Candidate, Failure
+from tasks.engine import Engine, Round
+
+QUERY_CHARS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Ids of the items recalled, best first, and the query that recalled them."""
+
+    items: tuple[str, ...]
+    query: str
+
+
+def retrieve(engine: Engine, round: Round) -> Retrieved:
+    """Symptom to remedy: the query is made of the parents' analyses and failures."""
+    if round.is_baseline or engine.retrieve.top_k == 0:
+        return Retrieved((), "")
+    sampled = ([round.parent] if round.parent else []) + list(round.references)
+    query = symptoms([engine.archive.candidate(candidate) for candidate in sampled]) or engine.brief.goal
+    hits = engine.items.search(engine.domain.name, query, engine.retrieve.top_k)
+    return Retrieved(tuple(hit.item.id for hit in hits), query)
+
+
+def symptoms(candidates: list[Candidate]) -> str:
+    """What is known to be wrong or right with these candidates, in the words of their analyses."""
+    lines = []
+    for candidate in candidates:
+        if isinstance(candidate.outcome, Failure):
+            lines.append(f"{candidate.outcome.kind}: {candidate.outcome.reason}")
+        lines.append(candidate.analysis or candidate.motivation)
+    return "\n".join(line for line in lines if line)[:QUERY_CHARS]

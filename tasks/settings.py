@@ -1,0 +1,66 @@
+"""What each step reads, as frozen settings. A step's cache key holds the hash of its own settings and no others.
+
+The defaults are the paper's numbers where it gives them (App. A); campaigns/ holds smaller ones for a laptop.
+Unknown keys are refused. flows/config.py composes these into the settings of a campaign.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """A settings section: immutable, and a typo is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RetrieveSettings(Frozen):
+    """Cognition search (App. A: top-k 5)."""
+
+    top_k: int = Field(5, ge=0, le=50, description="How many cognition items a round retrieves")
+    recent: int = Field(50, ge=0, le=500, description="How many of the newest candidates the proposer sees")
+    elites: int = Field(50, ge=1, le=500, description="How many of the best candidates the proposer sees")
+
+
+class ProposeSettings(Frozen):
+    """The Researcher (§3: up to 3 tries)."""
+
+    kind: Literal["recombine", "random", "openai"] = Field(
+        "recombine",
+        description="recombine: composes code blocks, no model; random: its control; openai: a language model",
+    )
+    attempts: int = Field(3, ge=1, le=10, description="Tries per round, each with the reason of the last failure")
+
+
+class CheckSettings(Frozen):
+    """Static and dynamic checks before anything is spent, and repair by the debugger."""
+
+    reviewer: Literal["off", "model"] = "off"
+    novelty: Literal["off"] = "off"
+    debugger: Literal["off", "model"] = "off"
+    repairs: int = Field(2, ge=0, le=10, description="How often the debugger may try (App. A: 2 Engineer retries)")
+    max_code_kb: int = Field(100, ge=1, le=10_000)
+
+
+class EvaluateSettings(Frozen):
+    """Rung and replicates."""
+
+    rung: str = Field("explore", description="The scale of experiment")
+    replicates: int = Field(1, ge=1, le=100, description="Evaluations per candidate, on derived seeds")
+
+
+class AnalyzeSettings(Frozen):
+    """The Analyzer and the optional Judge."""
+
+    kind: Literal["rules", "model"] = "rules"
+    judge: Literal["off"] = "off"
+
+
+class SandboxSettings(Frozen):
+    """Which sandbox, and how many zygotes are kept warm (0: as many as workers)."""
+
+    tier: Literal["auto", "bubblewrap", "landlock"] = "auto"
+    unsafe_no_sandbox: bool = Field(False, description="Run candidates without isolation; tagged on every result")

@@ -1,0 +1,257 @@
+"""Publishes the archive's outbox to MLflow. The only file that imports mlflow.
+
+Experiment = problem; parent run = campaign; child run = candidate. A run is found by its round id and resumed, never
+duplicated. `Publisher` drains the outbox in a thread of its own, so that no step waits for MLflow; when MLflow is down
+the entries stay in the outbox and `nightshift sync` (or the next run) publishes them. Publishing an entry twice gives
+the same run: tags, texts and files are replaced, and metrics carry the time and step of the original.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cognition.records import JSON, Artefact
+from tasks import artefacts
+from tasks.codec import UndecodableResult, decode
+from tasks.publication import Publication, clip_tag
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+ROUND_TAG = "nightshift.round_id"
+CAMPAIGN_TAG = "nightshift.campaign"
+PARENT_TAG = "mlflow.parentRunId"
+#: How often a waiting publisher looks; entries of one round are then published together.
+POLL_S = 0.5
+
+
+class Entry(Protocol):
+    """One row of the outbox."""
+
+    @property
+    def id(self) -> int:
+        """Its key."""
+
+    @property
+    def payload(self) -> JSON:
+        """An encoded Publication."""
+
+
+class Outbox(Protocol):
+    """The part of the archive that a publisher needs."""
+
+    def pending(self, limit: int) -> Sequence[Entry]:
+        """The oldest entries not published yet."""
+
+    def mark_published(self, ids: Iterable[int]) -> None:
+        """Never hand these out again."""
+
+
+@dataclass(slots=True)
+class Tracker:
+    """Writes publications to one MLflow server or database. Not thread-safe: one thread owns it."""
+
+    client: MlflowClient
+    artefact_location: str | None  # None: the server decides
+    _experiments: dict[str, str]
+    _runs: dict[tuple[str, str], str]
+
+    def publish(self, publication: Publication) -> str:
+        """Merge one publication into its run and return the run's id."""
+        run_id = self._run(publication)
+        self._log(run_id, publication)
+        self._artefacts(run_id, publication)
+        if publication.status != "RUNNING":
+            self.client.set_terminated(run_id, publication.status, end_time=publication.at_ms)
+        return run_id
+
+    def _log(self, run_id: str, publication: Publication) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        metrics = [Metric(k, v, publication.at_ms, publication.step) for k, v in publication.metrics.items()]
+        params = [Param(k, v) for k, v in publication.params.items()]
+        tags = [RunTag(k, clip_tag(v)) for k, v in publication.tags.items()]
+        if metrics or params or tags:
+            self.client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
+
+    def _artefacts(self, run_id: str, publication: Publication) -> None:
+        if not publication.texts and not publication.files:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in publication.texts.items():
+                Path(folder, name).write_text(text)
+            for artefact in publication.files:
+                _fetch(artefact, Path(folder))
+            self.client.log_artifacts(run_id, folder)
+
+    def _experiment(self, name: str) -> str:
+        if name not in self._experiments:
+            found = self.client.get_experiment_by_name(name)
+            self._experiments[name] = found.experiment_id if found else self._create_experiment(name)
+        return self._experiments[name]
+
+    def _create_experiment(self, name: str) -> str:
+        location = f"{self.artefact_location}/{name}" if self.artefact_location else None
+        return str(self.client.create_experiment(name, artifact_location=location))
+
+    def _run(self, publication: Publication) -> str:
+        key = (publication.experiment, publication.run_key)
+        if key not in self._runs:
+            self._runs[key] = self._find(publication) or self._create(publication)
+        return self._runs[key]
+
+    def _find(self, publication: Publication) -> str | None:
+        tag = CAMPAIGN_TAG if publication.is_campaign else ROUND_TAG
+        condition = f"tags.`{tag}` = '{publication.run_key}'"
+        if publication.is_campaign:
+            condition += " AND tags.`nightshift.kind` = 'campaign'"
+        found = self.client.search_runs([self._experiment(publication.experiment)], condition, max_results=1)
+        return found[0].info.run_id if found else None
+
+    def _create(self, publication: Publication) -> str:
+        tags = {CAMPAIGN_TAG: publication.campaign, "nightshift.kind": "campaign"}
+        if not publication.is_campaign:
+            parent = Publication(publication.experiment, publication.campaign, publication.campaign, publication.at_ms)
+            tags = {
+                CAMPAIGN_TAG: publication.campaign,
+                "nightshift.kind": "candidate",
+                ROUND_TAG: publication.run_key,
+                PARENT_TAG: self._run(parent),
+            }
+        experiment = self._experiment(publication.experiment)
+        run = self.client.create_run(experiment, publication.at_ms, tags, run_name=publication.run_key)
+        return str(run.info.run_id)
+
+
+def open_tracker(tracking_uri: str, artefact_folder: Path) -> Tracker:
+    """Connect to MLflow. A database URI gets an absolute artefact location; a server has its own."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # An unreachable server must be noticed in seconds; the outbox does the long-term retrying.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    for name in ("mlflow", "alembic", "alembic.runtime.migration"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow.tracking import MlflowClient
+
+    is_server = tracking_uri.startswith(("http://", "https://", "databricks"))
+    location = None if is_server else artefact_folder.resolve().as_uri()
+    return Tracker(MlflowClient(tracking_uri), location, {}, {})
+
+
+class Publisher:
+    """A thread that carries the outbox to MLflow until it is closed."""
+
+    def __init__(self, outbox: Outbox, connect: Callable[[], Tracker]) -> None:
+        self._outbox = outbox
+        self._connect = connect
+        self._tracker: Tracker | None = None
+        self._closing = threading.Event()
+        self._drained = threading.Event()
+        self.last_error: str | None = None
+        self._thread = threading.Thread(target=self._work, name="mlflow-publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin publishing."""
+        self._thread.start()
+
+    def close(self, timeout_s: float = 60.0) -> int:
+        """Publish what is left, stop, and return how many entries remain (MLflow down, or out of time)."""
+        self._closing.set()
+        self._thread.join(timeout_s)
+        return len(self._outbox.pending(10_000))
+
+    def _work(self) -> None:
+        while True:
+            closing = self._closing.is_set()
+            progress = self._publish_some()
+            if closing and not progress:
+                return
+            if not progress:
+                self._closing.wait(POLL_S)
+
+    def _publish_some(self) -> bool:
+        """Publish one batch; False if there was nothing to do or MLflow refused."""
+        entries = self._outbox.pending(200)
+        if not entries:
+            return False
+        try:
+            published = publish_entries(self._tracker_or_connect(), entries)
+        except Exception as error:  # noqa: BLE001  # edge of a thread: any MLflow or transport error means "later"
+            self._note(error)
+            return False
+        self._outbox.mark_published(published)
+        self.last_error = None
+        return True
+
+    def _tracker_or_connect(self) -> Tracker:
+        if self._tracker is None:
+            self._tracker = self._connect()
+        return self._tracker
+
+    def _note(self, error: Exception) -> None:
+        message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        if message != self.last_error:
+            logger.warning("MLflow is not taking results (%s); they wait in the outbox", message)
+        self.last_error = message
+        self._tracker = None
+        self._closing.wait(POLL_S * 4)
+
+
+def _fetch(artefact: Artefact, folder: Path) -> None:
+    """Copy an artefact; one that is gone leaves a note instead of holding up everything behind it."""
+    try:
+        (folder / artefact.name).write_bytes(artefacts.read(artefact.uri))
+    except artefacts.ArtefactError as error:
+        logger.warning("%s", error)
+        (folder / f"{artefact.name}.missing.txt").write_text(f"{error}\n")
+
+
+def publish_entries(tracker: Tracker, entries: Sequence[Entry]) -> list[int]:
+    """Publish entries, those of one run merged into one call each, and return their ids."""
+    groups: dict[tuple[str, str, int], list[Publication]] = {}
+    for entry in entries:
+        try:
+            publication = decode(entry.payload, Publication)
+        except UndecodableResult as error:
+            logger.error("an entry of the outbox is dropped, `nightshift sync CAMPAIGN` makes no new one: %s", error)
+            continue
+        key = (publication.experiment, publication.run_key, publication.step)
+        groups.setdefault(key, []).append(publication)
+    for group in groups.values():
+        tracker.publish(merge(group))
+    return [entry.id for entry in entries]
+
+
+def merge(publications: Sequence[Publication]) -> Publication:
+    """Several publications of one run and step as one; later ones win."""
+    merged: dict[str, Any] = {"tags": {}, "params": {}, "metrics": {}, "texts": {}}
+    for publication in publications:
+        for name, values in merged.items():
+            values.update(getattr(publication, name))
+    files = {artefact.name: artefact for publication in publications for artefact in publication.files}
+    last = publications[-1]
+    return Publication(
+        last.experiment,
+        last.campaign,
+        last.run_key,
+        last.at_ms,
+        step=last.step,
+        files=tuple(files.values()),
+        status=last.status,
+        **merged,
+    )
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
