@@ -1,0 +1,69 @@
+"""Reading what came out of a candidate's process: bounded JSON and text that any of our stores accepts. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import NoReturn
+
+from cognition.records import JSON
+
+MAX_DEPTH = 64
+
+
+class Unfit(ValueError):
+    """The bytes are not an acceptable answer; the message says why."""
+
+
+def parse(raw: bytes) -> JSON:
+    """The JSON value in `raw`. Raises Unfit, never anything else.
+
+    >>> parse(b'{"answer": [1, 2.5]}')
+    {'answer': [1, 2.5]}
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise Unfit(f"not a finite JSON value: {error}") from None
+    _inspect(value)
+    return value
+
+
+def text(raw: bytes) -> str:
+    """Output as text that can be stored anywhere: valid UTF-8 without NUL."""
+    return raw.decode("utf-8", "replace").replace("\0", "�")
+
+
+def _refuse(name: str) -> NoReturn:
+    raise Unfit(f"it holds {name}")
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if not math.isfinite(value):
+        raise Unfit(f"{literal[:20]} is not finite")
+    return value
+
+
+def _inspect(value: JSON) -> None:
+    """Refuse deep nesting and text that a database would refuse later, on our side, without recursion."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Unfit(f"nested more than {MAX_DEPTH} levels deep")
+        below: list[JSON] = []
+        for item in level:
+            if isinstance(item, str):
+                _storable(item)
+            elif isinstance(item, list):
+                below.extend(item)
+            elif isinstance(item, dict):
+                below.extend(item)
+                below.extend(item.values())
+        level = below
+
+
+def _storable(item: str) -> None:
+    if "\0" in item or any("\ud800" <= letter <= "\udfff" for letter in item):
+        raise Unfit("text with NUL or half a surrogate pair")

@@ -1,0 +1,58 @@
+"""Hostile sources end as SYNTAX; what passes can be parsed in our own process."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from cognition.records import Failure, FailureKind
+from tasks.sandbox import Pool, parse_gate
+from tasks.sandbox.inside.parse import depth_of
+from tests.tasks.sandbox.jail import cases
+
+HOSTILE = {
+    "not Python": "def main(:",
+    "minus signs": "-" * 100_000 + "1",
+    "parentheses": "(" * 5000 + ")" * 5000,
+    "brackets": "x = " + "[" * 90 + "]" * 90 + "+1" * 2000,
+    "attributes": "x" + ".a" * 40_000,
+    "calls": "f" + "()" * 40_000,
+    "comparisons": "not " * 20_000 + "x",
+    "lambdas": "lambda:" * 10_000 + "1",
+    "indentation": "".join(" " * level + "if 1:\n" for level in range(300)),
+    "else if": "if x: pass\n" + "elif x: pass\n" * 5000,
+    "null": "a = 1\0",
+    "half a surrogate": "a = '\ud800'",
+    "unknown encoding": "# coding: no-such-codec\na = 1",
+    "encoding that hides code": "# coding: utf-7\n+AGkAbQBwAG8AcgB0ACAAbwBz-",
+    "too large": "a = 1\n" * 20_000,
+    "long number": "9" * 50_000,
+    "f-strings": "f'{" * 200 + "1" + "}'" * 200,
+    "return outside": "return 1",
+}
+
+
+@pytest.mark.parametrize("code", cases(HOSTILE, "minus signs", "unknown encoding", "null", "attributes"))
+def test_hostile_source(sandbox: Pool, code: str) -> None:
+    failure = parse_gate.parse(code, sandbox)
+    assert isinstance(failure, Failure)
+    assert failure.kind == FailureKind.SYNTAX
+
+
+def test_reason_names_the_line(sandbox: Pool) -> None:
+    assert parse_gate.parse("a = 1\nb = = 2\n", sandbox) == Failure(FailureKind.SYNTAX, "line 2: invalid syntax")
+
+
+def test_ordinary_source_passes_without_running(sandbox: Pool) -> None:
+    assert parse_gate.parse("raise SystemExit(1)\n" + "a = 1 + 2\n" * 2000, sandbox) is None
+
+
+def test_the_deepest_that_passes_is_safe_here(sandbox: Pool) -> None:
+    """The module, the assignment, and one level for each sum but the last, whose operands are the deepest."""
+    code = "a = " + "1+" * (parse_gate.MAX_DEPTH - 3) + "1"
+    tree = ast.parse(code)
+    assert depth_of(tree) == parse_gate.MAX_DEPTH
+    assert parse_gate.parse(code, sandbox) is None
+    assert parse_gate.parse(code + "+1", sandbox) is not None
+    ast.NodeVisitor().visit(tree)
