@@ -41,7 +41,7 @@ class Timings:
 
     rounds: list[float]
 
-    def campaign_started(self, name: str, done: int, total: int) -> None:
+    def campaign_started(self, name: str, done: int, total: int, best: float | None) -> None:
         """Not needed."""
 
     def round_started(self, index: int) -> None:

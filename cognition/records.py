@@ -39,8 +39,8 @@ class FailureKind(StrEnum):
     MEMORY = "memory"
     PROCESSES = "processes"
     DISK = "disk"
-    OUTPUT = "output"  # printed or answered more than it may
-    INVALID = "invalid"  # answered, but not with what the contract asks for (shape, NaN, overlap)
+    OUTPUT = "output"  # printed more than it may
+    INVALID = "invalid"  # answered, but not with what the contract asks for (size, shape, NaN, overlap)
     CHEATING = "cheating"
     UNUSABLE = "unusable"  # proposal: no code, truncated, an edit that does not apply
     DUPLICATE = "duplicate"  # proposal: already in the archive

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+import httpx
 from prefect import flow, get_client
 from prefect.client.orchestration import PrefectClient
+from prefect.exceptions import PrefectException
 
 from cognition.records import Candidate, Failure, round_id
 from flows import prefect_rounds, progress, summary
@@ -74,7 +76,10 @@ class _Run:
 
     async def to_the_end(self) -> Ended:
         done = self.engine.archive.recorded_rounds(self.settings.name)
-        progress.watcher.campaign_started(self.settings.name, len(done - {0}), self.settings.rounds)
+        best = self.engine.archive.best(self.settings.name)
+        progress.watcher.campaign_started(
+            self.settings.name, len(done - {0}), self.settings.rounds, best.fitness if best else None
+        )
         if 0 not in done:
             await self.one_round(0)
         if self.ended is None and (failed := self.baseline_failure()):
@@ -94,11 +99,21 @@ class _Run:
     async def one_round(self, index: int) -> None:
         progress.watcher.round_started(index)
         started = time.monotonic()
-        state = await prefect_rounds.run_round(self.client, self.deployment, self.settings, index)
-        error = None if state.is_completed() else await state.aresult(raise_on_failure=False)
+        error = await self.error_of(index)
         self.note(index, error, time.monotonic() - started)
 
-    def note(self, index: int, error: object, wall_s: float) -> None:
+    async def error_of(self, index: int) -> BaseException | None:
+        """Run one round; None if it completed, else what went wrong on our side."""
+        try:
+            state = await prefect_rounds.run_round(self.client, self.deployment, self.settings, index)
+        except (httpx.HTTPError, PrefectException) as error:  # the Prefect server is away: this round's misfortune
+            return error
+        if state.is_completed():
+            return None
+        error = await state.aresult(raise_on_failure=False)
+        return error if isinstance(error, BaseException) else RuntimeError(f"the round ended as {state.name}")
+
+    def note(self, index: int, error: BaseException | None, wall_s: float) -> None:
         identity = round_id(self.settings.name, index)
         if error is None:
             self.machine_failures_in_a_row = 0
@@ -106,7 +121,7 @@ class _Run:
             summary.publish_round(self.engine, index)
             progress.watcher.round_ended(progress.RoundEnded(index, identity, outcome, "", wall_s))
             return
-        self.last_reason = f"{error}" or type(error).__name__
+        self.last_reason = str(error) or type(error).__name__
         if isinstance(error, BudgetExhausted):
             self.ended = Ended("budget", f"the budget is used up: {error}")
         self.machine_failures_in_a_row += 1

@@ -140,7 +140,10 @@ def _model(settings: Settings, archive: Archive) -> Model | None:
         return None
     spend = archive.spend(settings.name)
     budget = Budget(BudgetLimits(dollars=settings.limits.max_usd), Spent(spend.dollars, spend.tokens, spend.calls))
-    return Model(settings.models, archive, budget)
+    try:
+        return Model(settings.models, archive, budget)
+    except ValueError as error:  # a budget in dollars for a model whose price nobody gave
+        raise ConfigError(f"limits.max_usd: {error}") from None
 
 
 def _need(model: Model | None, role: Role) -> Model:

@@ -38,8 +38,9 @@ class LiveView:
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
 
-    def campaign_started(self, name: str, done: int, total: int) -> None:
+    def campaign_started(self, name: str, done: int, total: int, best: float | None) -> None:
         """Set the bar."""
+        self.best = best
         self.progress.update(self.task, description=name, total=total, completed=done)
         if done:
             self.console.print(f"{done} of {total} rounds were recorded before; going on from there")

@@ -63,11 +63,15 @@ def prefect_environment(home: Home) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(START_TIMEOUT_S)),
+        # The server asks to be called again after 50 ms when SQLite was busy; five such tries are not enough for eight
+        # busy workers, and giving up fails a round.
+        "PREFECT_CLIENT_MAX_RETRIES": "100",
         "PREFECT_TASKS_REFRESH_CACHE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
     }
 
 

@@ -23,8 +23,8 @@ class RoundEnded:
 class Watcher(Protocol):
     """Gets told, from the campaign's event loop."""
 
-    def campaign_started(self, name: str, done: int, total: int) -> None:
-        """`done` rounds of `total` were recorded before."""
+    def campaign_started(self, name: str, done: int, total: int, best: float | None) -> None:
+        """`done` rounds of `total` were recorded before, the best of them with this fitness."""
 
     def round_started(self, index: int) -> None:
         """A round begins."""
@@ -36,7 +36,7 @@ class Watcher(Protocol):
 class Silent:
     """Nobody watches."""
 
-    def campaign_started(self, name: str, done: int, total: int) -> None:
+    def campaign_started(self, name: str, done: int, total: int, best: float | None) -> None:
         """Ignored."""
 
     def round_started(self, index: int) -> None:

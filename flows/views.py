@@ -128,7 +128,8 @@ def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[st
 
 def print_run(console: Console, report: dict[str, Any]) -> None:
     """The last lines of a run."""
-    console.print(f"\n[bold]{escape(report['sentence'])}[/]")
+    if report["ending"] in ("finished", "interrupted", "budget", "wall_time"):
+        console.print(f"\n[bold]{escape(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
     console.print(f"outcomes: {outcomes or 'none'}; {_spend_line(report['spend'])}")
     if report["best"]:
@@ -141,15 +142,14 @@ def print_status(console: Console, report: dict[str, Any]) -> None:
         f"state folder {report['home']}; Prefect server {report['prefect_server'] or 'not running'}; "
         f"{report['waiting_for_mlflow']} results wait for MLflow"
     )
-    table = Table("campaign", "problem", "rounds", "outcomes", "best", "spend")
+    table = Table("campaign", "rounds", "outcomes", "best", "spend")
     for campaign in report["campaigns"]:
         best = campaign["best"]
         table.add_row(
             campaign["campaign"],
-            campaign["problem"],
             f"{campaign['rounds_recorded']}/{campaign['rounds_asked']}",
             ", ".join(f"{count} {kind}" for kind, count in sorted(campaign["outcomes"].items())),
-            f"{best['fitness']:.10g} ({best['id']})" if best else "none",
+            f"{best['fitness']:.10g}\n{best['id']}" if best else "none",
             _spend_line(campaign["spend"]),
         )
     console.print(table)
@@ -182,6 +182,6 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
 
 
 def _spend_line(spend: dict[str, Any]) -> str:
-    line = f"${spend['dollars']:.2f}, {spend['calls']} model calls, {spend['cpu_s']:.0f} CPU-s of candidates"
+    line = f"${spend['dollars']:.2f}, {spend['calls']} calls, {spend['cpu_s']:.0f} CPU-s"
     unpriced = spend["unpriced_calls"]
     return line + (f", {unpriced} calls of unknown price" if unpriced else "")

@@ -27,14 +27,14 @@ class Checked:
 async def check(engine: Engine, round: Round, proposed: Proposed) -> Checked | Failure:
     """The program as it will run, or why it will not."""
     code = proposed.code
-    failure = await asyncio.to_thread(examine, engine, code)
+    failure = await examine(engine, code)
     repairs = 0
     while failure is not None and repairs < engine.check.repairs:
         repaired = await engine.debugger.repair(code, failure, engine.brief, round.id, repairs)
         if isinstance(repaired, Failure):
             return failure
         code, repairs = repaired, repairs + 1
-        failure = await asyncio.to_thread(examine, engine, code)
+        failure = await examine(engine, code)
     return failure or Checked(code, repairs)
 
 
@@ -43,17 +43,21 @@ async def repair(engine: Engine, round: Round, checked: Checked, failure: Failur
     if checked.repairs >= engine.check.repairs:
         return failure
     repaired = await engine.debugger.repair(checked.code, failure, engine.brief, round.id, checked.repairs)
-    if isinstance(repaired, Failure) or await asyncio.to_thread(examine, engine, repaired) is not None:
+    if isinstance(repaired, Failure) or await examine(engine, repaired) is not None:
         return failure
     return Checked(repaired, checked.repairs + 1)
 
 
-def examine(engine: Engine, code: str) -> Failure | None:
-    """The first thing wrong with a program, or None."""
-    unparsed = parse(code, engine.sandbox, max_kb=engine.check.max_code_kb)
+async def examine(engine: Engine, code: str) -> Failure | None:
+    """The first thing wrong with a program, or None.
+
+    The sandbox is waited for in a thread. The static rules run in this one: CPython counts the depth of the syntax
+    trees it builds per interpreter, so two threads in `ast.parse` at once can fail with a SystemError.
+    """
+    unparsed = await asyncio.to_thread(parse, code, engine.sandbox, max_kb=engine.check.max_code_kb)
     if unparsed is not None:
         return unparsed
-    issues = engine.domain.check(code) or engine.domain.probe(code, engine.sandbox)
+    issues = engine.domain.check(code) or await asyncio.to_thread(engine.domain.probe, code, engine.sandbox)
     return _failure_of(issues) if issues else None
 
 

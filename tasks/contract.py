@@ -152,7 +152,10 @@ class Domain(Protocol):
         """Once per campaign: corpora, base checkpoints, data shards. Resumable."""
 
     def check(self, code: str) -> list[Issue]:
-        """Static checks. The code has already been parsed inside the sandbox; it must never be executed here."""
+        """Static checks, in milliseconds. The code has already been parsed inside the sandbox; never execute it here.
+
+        Called from the event loop's thread, the only place where `ast.parse` is safe (tasks/check.py says why).
+        """
 
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """Cheap dynamic checks in the sandbox."""

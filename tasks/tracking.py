@@ -136,6 +136,7 @@ class Tracker:
 def open_tracker(tracking_uri: str, artefact_folder: Path) -> Tracker:
     """Connect to MLflow. A database URI gets an absolute artefact location; a server has its own."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     # An unreachable server must be noticed in seconds; the outbox does the long-term retrying.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -1,4 +1,4 @@
-"""Shared surroundings: every test session has a state folder of its own, and one Prefect server if a test asks for it."""
+"""Shared surroundings: a state folder per test session, and one Prefect server and one sandbox if a test asks for them."""
 
 from __future__ import annotations
 

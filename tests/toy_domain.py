@@ -63,7 +63,7 @@ class Toy(BaseDomain):
             program_contract="assign x a number",
             seed_program=SEED,
             items=(
-                Item("toy-1", "toy", "three is a good number", triggers=("x is far off",)),
+                Item("toy-1", "toy", "three is a good number", triggers=("x is far off", "new best", "improvement")),
                 Item("toy-2", "toy", "a constant", triggers=("guess",), block=block),
             ),
             template=Template((Slot("guess", "the number"),), "# {blocks}\nx = guess()\n"),
@@ -77,6 +77,7 @@ class Toy(BaseDomain):
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         self._count("train")
+        self._count(f"trained:{workspace.uri.split('/rounds/')[1].split('/')[0]}")
         time.sleep(self.options.sleep_s)
         if self.options.fault_file and Path(self.options.fault_file).exists():
             raise MachineFault("the toy machine is out of order")

@@ -1,4 +1,4 @@
-"""Whole campaigns of the toy problem: real Prefect server, real archive, real MLflow, real sandbox for the parse gate."""
+"""Whole campaigns of the toy problem: real Prefect server, real archive, real MLflow; the sandbox parses programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cognition.archive import Archive
-from cognition.records import Failure, Score
+from cognition.records import Failure, FailureKind, Score
 from flows import progress
 from flows.config import Settings
 from flows.home import open_home
@@ -151,11 +151,7 @@ def test_a_crashing_candidate_is_an_outcome_and_not_our_fault(home: Path, tmp_pa
     assert ended.ending == "baseline_failed"
     assert "it crashed" in ended.sentence
     with _archive() as archive:
-        assert archive.candidate("crash-0000").outcome == Failure(
-            archive.candidate("crash-0000").outcome.kind,
-            "it crashed",
-            "Traceback: toy",  # type: ignore[union-attr]
-        )
+        assert archive.candidate("crash-0000").outcome == Failure(FailureKind.CRASH, "it crashed", "Traceback: toy")
 
 
 def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, tmp_path: Path) -> None:
