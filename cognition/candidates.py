@@ -1,0 +1,92 @@
+"""Candidates in the archive: finding one, the best, the newest, the same program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from cognition.database import Database
+from cognition.errors import ArchiveError
+from cognition.records import Candidate, Evaluation
+from cognition.schema import candidates, evaluations, rounds, scores
+
+
+class CandidateStore:
+    """The archive's part about candidates. `up_to` hides what was recorded after that sequence number."""
+
+    database: Database
+
+    def candidate(self, id: str) -> Candidate:
+        """One candidate, superseded or not. Raises ArchiveError."""
+        with self.database.read() as tx:
+            row = tx.execute(select(candidates).where(candidates.c.id == id)).one_or_none()
+            if row is None:
+                raise ArchiveError(_why_missing(tx, id))
+            return _candidate(row)
+
+    def best(self, campaign: str) -> Candidate | None:
+        """The one with the highest fitness, the oldest of equals; None if nothing has a score."""
+        return next(iter(self.top(campaign, 1)), None)
+
+    def top(self, campaign: str, k: int, up_to: int | None = None) -> list[Candidate]:
+        """The k best, best first."""
+        query = select(candidates).join(scores, scores.c.candidate == candidates.c.id)
+        query = query.where(scores.c.campaign == campaign)
+        if up_to is not None:
+            query = query.where(scores.c.seq <= up_to)
+        return self._load(query.order_by(scores.c.fitness.desc(), scores.c.seq).limit(k))
+
+    def recent(self, campaign: str, k: int, up_to: int | None = None) -> list[Candidate]:
+        """The k newest, newest first, failed ones too."""
+        query = select(candidates).where(candidates.c.campaign == campaign, candidates.c.superseded.is_(False))
+        if up_to is not None:
+            query = query.where(candidates.c.seq <= up_to)
+        return self._load(query.order_by(candidates.c.seq.desc()).limit(k))
+
+    def find_code(self, campaign: str, code_hash: str, up_to: int | None = None) -> str | None:
+        """The oldest candidate with that code hash (`cognition.archive.code_hash`), superseded ones left out."""
+        query = select(candidates.c.id).where(
+            candidates.c.campaign == campaign, candidates.c.code_hash == code_hash, candidates.c.superseded.is_(False)
+        )
+        if up_to is not None:
+            query = query.where(candidates.c.seq <= up_to)
+        with self.database.read() as tx:
+            return tx.execute(query.order_by(candidates.c.seq).limit(1)).scalar()
+
+    def evaluations(self, candidate_id: str) -> list[Evaluation]:
+        """All measurements of a candidate, by rung and seed."""
+        with self.database.read() as tx:
+            return _evaluations(tx, candidate_id)
+
+    def baseline_evaluations(self, campaign: str, rung: str) -> list[Evaluation]:
+        """The measurements of round 0 at one rung; none before it is recorded."""
+        query = select(rounds.c.candidate).where(rounds.c.campaign == campaign, rounds.c.round_index == 0)
+        with self.database.read() as tx:
+            baseline = tx.execute(query).scalar()
+            measured = _evaluations(tx, baseline) if baseline else []
+        return [evaluation for evaluation in measured if evaluation.rung == rung]
+
+    def _load(self, query: Select[Any]) -> list[Candidate]:
+        with self.database.read() as tx:
+            return [_candidate(row) for row in tx.execute(query)]
+
+
+def _evaluations(tx: Connection, candidate: str) -> list[Evaluation]:
+    query = select(evaluations).where(evaluations.c.candidate == candidate)
+    rows = tx.execute(query.order_by(evaluations.c.rung, evaluations.c.seed, evaluations.c.contract_version))
+    return [Evaluation(row.rung, row.seed, row.contract_version, row.measurements) for row in rows]
+
+
+def _candidate(row: Row[tuple[Any, ...]]) -> Candidate:
+    names = Candidate.__dataclass_fields__
+    return Candidate(**{name: value for name, value in row._mapping.items() if name in names})
+
+
+def _why_missing(tx: Connection, id: str) -> str:
+    row = tx.execute(select(rounds.c.state, rounds.c.outcome).where(rounds.c.id == id)).one_or_none()
+    if row is None:
+        return f"there is no candidate {id!r}; a candidate is named like its round, CAMPAIGN-0007"
+    if row.outcome is None:
+        return f"round {id} has no candidate: it is {row.state}, not recorded"
+    return f"round {id} has no candidate: {row.outcome.reason}"

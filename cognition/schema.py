@@ -1,0 +1,250 @@
+"""The archive's tables, for SQLAlchemy Core. No behaviour; changes need a migration (cognition/migrations/versions).
+
+docs/archive.md says what each table is for and why each index exists.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from cognition.records import JSON, Item, Measurements, Outcome, Provenance, Sample
+
+#: `elites.until` of an elite that has not been displaced.
+NEVER = 2**62
+
+
+class Words(TypeDecorator[str]):
+    """Text from models and programs. Lone surrogates, which no database takes, become question marks."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """On the way in."""
+        if value is None or value.isascii():
+            return value
+        return value.encode("utf-8", "replace").decode()
+
+
+class Record(TypeDecorator[Any]):
+    """A record, or plain data, as JSON text; it comes back as the record."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """On the way in."""
+        return None if value is None else to_json(self.kind, value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """On the way out."""
+        return None if value is None else from_json(self.kind, value)
+
+
+@lru_cache(maxsize=64)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(kind: Any, value: object) -> str:
+    """A record as JSON text, pure ASCII."""
+    plain = value if kind is JSON else _adapter(kind).dump_python(value, mode="json")
+    return json.dumps(plain, separators=(",", ":"))
+
+
+def from_json(kind: Any, stored: str) -> Any:
+    """The record in a JSON text."""
+    plain = json.loads(stored)
+    return plain if kind is JSON else _adapter(kind).validate_python(plain)
+
+
+metadata = MetaData()
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("problem", Text, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("contract_version", Text, nullable=False),
+    Column("settings", Record(JSON), nullable=False),
+    Column("created_at", Text, nullable=False),
+    # Running totals, so that no round has to count what came before it.
+    Column("opened", Integer, nullable=False, default=0),  # samples drawn
+    Column("candidates", Integer, nullable=False, default=0),
+    Column("cpu_s", Float, nullable=False, default=0.0),
+    Column("gpu_s", Float, nullable=False, default=0.0),
+    Column("calls", Integer, nullable=False, default=0),
+    Column("unpriced_calls", Integer, nullable=False, default=0),
+    Column("dollars", Float, nullable=False, default=0.0),
+    Column("prompt_tokens", Integer, nullable=False, default=0),
+    Column("completion_tokens", Integer, nullable=False, default=0),
+)
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("round_index", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # running, recorded, failed, open
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Float, nullable=False),  # Unix time
+    Column("token", Integer, nullable=False),
+    Column("revision", Record(JSON), nullable=False),  # step -> number, for steps that were reopened
+    Column("sample", Record(Sample)),
+    Column("parent", Text),  # the sample's parent, for counting visits
+    Column("visit", Integer),  # how many rounds had this parent when this one was opened, itself included
+    Column("opened", Integer),  # how many samples the campaign had drawn then, this one included
+    Column("candidate", Text),  # the current one
+    Column("outcome", Record(Outcome)),
+    Column("reason", Words, nullable=False, default=""),  # of a machine fault
+    Column("failed_step", Text, nullable=False, default=""),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    UniqueConstraint("campaign", "round_index"),
+    Index("rounds_by_state", "campaign", "state", "round_index"),
+    Index("rounds_by_parent", "parent", "opened"),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("round_id", Text, ForeignKey("rounds.id"), nullable=False),
+    Column("round_index", Integer, nullable=False),
+    Column("code", Words, nullable=False),
+    Column("code_hash", Text, nullable=False),
+    Column("motivation", Words, nullable=False),
+    Column("parents", Record(tuple[str, ...]), nullable=False),
+    Column("provenance", Record(Provenance), nullable=False),
+    Column("outcome", Record(Outcome), nullable=False),
+    Column("metrics", Record(JSON), nullable=False),
+    Column("features", Record(JSON), nullable=False),
+    Column("analysis", Words, nullable=False),
+    Column("sandbox_tier", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("superseded", Boolean, nullable=False, default=False),  # the only column that ever changes
+    Index("candidates_by_age", "campaign", "superseded", "seq"),
+    Index("candidates_by_code", "campaign", "code_hash"),
+    Index("candidates_by_round", "round_id"),
+    sqlite_autoincrement=True,
+)
+
+#: The ranking: one row per scored candidate that is not superseded.
+scores = Table(
+    "scores",
+    metadata,
+    Column("candidate", Text, ForeignKey("candidates.id"), primary_key=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("fitness", Float, nullable=False),
+    Column("standard_error", Float),
+    Column("evaluations", Integer, nullable=False),
+    Index("scores_by_rank", "campaign", text("fitness DESC"), "seq"),
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("candidate", Text, ForeignKey("candidates.id"), primary_key=True),
+    Column("rung", Text, primary_key=True),
+    Column("seed", BigInteger, primary_key=True),
+    Column("contract_version", Text, primary_key=True),
+    Column("measurements", Record(Measurements), nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+#: Who was placed into which MAP-Elites cell, and between which sequence numbers it was the cell's elite.
+elites = Table(
+    "elites",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("island", Integer, nullable=False),
+    Column("cell", Text, nullable=False),
+    Column("candidate", Text, ForeignKey("candidates.id"), nullable=False),
+    Column("fitness", Float, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),  # NEVER: the elite still; equal to seq: never was
+    Column("migrant", Boolean, nullable=False),
+    Index("elites_by_island", "campaign", "island", "until"),
+    Index("elites_by_cell", "campaign", "island", "cell", "until"),
+    Index("elites_by_candidate", "candidate", "island"),
+)
+
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text),  # None: made outside any campaign's round
+    Column("round_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("prompt_hash", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt", Words, nullable=False),
+    Column("answer", Words, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("price_usd", Float),
+    Column("latency_s", Float, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("round_id", "role", "attempt", "prompt_hash"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text, nullable=False),
+    Column("round_id", Text, nullable=False),  # or the campaign's name, for its own run
+    Column("revision", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("payload", Record(JSON), nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("published", Boolean, nullable=False, default=False),
+    UniqueConstraint("round_id", "revision", "step"),
+    Index("outbox_by_state", "published", "id"),
+    Index("outbox_by_campaign", "campaign"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=True),  # the full-text index refers to it
+    Column("id", Text, nullable=False, unique=True),
+    Column("domain", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content", Record(Item), nullable=False),
+    Column("has_block", Boolean, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Index("items_by_domain", "domain", "has_block"),
+)
