@@ -37,9 +37,10 @@ WARM_UP = 3
 
 @dataclass(slots=True)
 class Timings:
-    """A watcher that keeps each round's wall time."""
+    """A watcher that keeps each round's wall time, and the process's CPU time when the round ended."""
 
     rounds: list[float]
+    cpu: list[float]
 
     def campaign_started(self, name: str, done: int, total: int, best: float | None) -> None:
         """Not needed."""
@@ -51,6 +52,7 @@ class Timings:
         """Keep it."""
         assert ended.outcome is not None, ended.reason
         self.rounds.append(ended.wall_s)
+        self.cpu.append(time.process_time())
 
 
 class NoSandbox:
@@ -130,19 +132,19 @@ def measure(home: Home, population: int, rounds: int, workers: int, latency_s: f
     settings = settings_of(f"overhead-{population}-{workers}-{int(latency_s * 1000)}", population + rounds, workers)
     with Archive.open(home.archive_url) as archive:
         fill(archive, settings, population + 1)
-    timings = Timings([])
+    timings = Timings([], [])
     progress.watch(timings)
-    started, cpu = time.perf_counter(), time.process_time()
+    started = time.perf_counter()
     with replaced(latency_s):
         ended = runtime.run_campaign(settings, lambda: None)
     assert ended.ending == "finished", ended.sentence
-    used, wall = time.process_time() - cpu, time.perf_counter() - started
+    wall = time.perf_counter() - started
     kept = timings.rounds[WARM_UP:]
     return {
         "median": statistics.median(kept),
         "mean": statistics.fmean(kept),
         "p90": sorted(kept)[int(len(kept) * 0.9)],
-        "cpu": used / len(timings.rounds),
+        "cpu": (timings.cpu[-1] - timings.cpu[WARM_UP - 1]) / len(kept),
         "rounds_per_s": len(timings.rounds) / wall,
     }
 

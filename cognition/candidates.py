@@ -19,11 +19,11 @@ class CandidateStore:
 
     def candidate(self, id: str) -> Candidate:
         """One candidate, superseded or not. Raises ArchiveError."""
-        with self.database.read() as tx:
-            row = tx.execute(select(candidates).where(candidates.c.id == id)).one_or_none()
-            if row is None:
+        found = self._load(select(candidates.c.seq).where(candidates.c.id == id))
+        if not found:
+            with self.database.read() as tx:
                 raise ArchiveError(_why_missing(tx, id))
-            return _candidate(row)
+        return found[0]
 
     def best(self, campaign: str) -> Candidate | None:
         """The one with the highest fitness, the oldest of equals; None if nothing has a score."""
@@ -31,7 +31,7 @@ class CandidateStore:
 
     def top(self, campaign: str, k: int, up_to: int | None = None) -> list[Candidate]:
         """The k best, best first."""
-        query = select(candidates).join(scores, scores.c.candidate == candidates.c.id)
+        query = select(scores.c.seq)
         query = query.where(scores.c.campaign == campaign)
         if up_to is not None:
             query = query.where(scores.c.seq <= up_to)
@@ -39,7 +39,7 @@ class CandidateStore:
 
     def recent(self, campaign: str, k: int, up_to: int | None = None) -> list[Candidate]:
         """The k newest, newest first, failed ones too."""
-        query = select(candidates).where(candidates.c.campaign == campaign, candidates.c.superseded.is_(False))
+        query = select(candidates.c.seq).where(candidates.c.campaign == campaign, candidates.c.superseded.is_(False))
         if up_to is not None:
             query = query.where(candidates.c.seq <= up_to)
         return self._load(query.order_by(candidates.c.seq.desc()).limit(k))
@@ -67,9 +67,20 @@ class CandidateStore:
             measured = _evaluations(tx, baseline) if baseline else []
         return [evaluation for evaluation in measured if evaluation.rung == rung]
 
-    def _load(self, query: Select[Any]) -> list[Candidate]:
+    def _load(self, numbers: Select[tuple[int]]) -> list[Candidate]:
+        """The candidates of these sequence numbers, in their order.
+
+        A round reads about a hundred of them, nearly all the same as the round before, and decoding is what costs. A
+        stored candidate never changes (schema.py), so one that was decoded before is still right.
+        """
         with self.database.read() as tx:
-            return [_candidate(row) for row in tx.execute(query)]
+            order = list(tx.execute(numbers).scalars())
+            known = {seq: found for seq in order if (found := self.database.decoded.get(seq)) is not None}
+            missing = [seq for seq in order if seq not in known]
+            if missing:
+                for row in tx.execute(select(candidates).where(candidates.c.seq.in_(missing))):
+                    known[row.seq] = self.database.decoded.keep(row.seq, _candidate(row))
+        return [known[seq] for seq in order]
 
 
 def _evaluations(tx: Connection, candidate: str) -> list[Evaluation]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,8 +23,34 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cognition import migrations
 from cognition.errors import ArchiveError, ArchiveUnavailable
+from cognition.records import Candidate
 
 BUSY_TIMEOUT_S = 30.0
+
+
+class Decoded:
+    """The candidates decoded last, by sequence number. Bounded; safe to share between threads."""
+
+    def __init__(self, most: int = 500) -> None:
+        self._most = most
+        self._kept: OrderedDict[int, Candidate] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, seq: int) -> Candidate | None:
+        """The candidate, if it is still kept."""
+        with self._lock:
+            found = self._kept.get(seq)
+            if found is not None:
+                self._kept.move_to_end(seq)
+            return found
+
+    def keep(self, seq: int, candidate: Candidate) -> Candidate:
+        """Remember a candidate, forget the one unused for longest."""
+        with self._lock:
+            self._kept[seq] = candidate
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return candidate
 
 
 class Database:
@@ -32,6 +59,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         """Use `open_database`."""
         self._engine = engine
+        self.decoded = Decoded()
         self._immediate = engine.execution_options(immediate=True)
         # SQLite lets waiting writers sleep and poll; a lock hands over at once. Re-entrant, so that a nested write
         # ends in a busy time-out with a message instead of a silent deadlock.

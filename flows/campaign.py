@@ -106,8 +106,8 @@ class _Run:
         """Run one round; None if it completed, else what went wrong on our side."""
         try:
             state = await prefect_rounds.run_round(self.client, self.deployment, self.settings, index)
-        except (httpx.HTTPError, PrefectException) as error:  # the Prefect server is away: this round's misfortune
-            return error
+        except (httpx.HTTPError, PrefectException) as away:  # the Prefect server is: this round's misfortune
+            return away
         if state.is_completed():
             return None
         error = await state.aresult(raise_on_failure=False)

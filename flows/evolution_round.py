@@ -17,6 +17,7 @@ from flows import steps
 from flows.claim import claim
 from flows.config import Settings
 from flows.engines import engine_for
+from flows.steps import Work, as_is
 from tasks import analyze as analysis
 from tasks import publish
 from tasks.analyze import Analysed
@@ -52,15 +53,16 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
     def key(step: str, *upstream: object) -> str:
         return steps.step_key(step, engine, settings, round, *upstream)
 
-    retrieved = decode(await steps.retrieve(key("retrieve"), settings, round), Retrieved)
+    work = as_is(Work(settings, round))
+    retrieved = decode(await steps.retrieve(key("retrieve"), work), Retrieved)
     publish.opened(engine, round, retrieved)
 
-    proposed = decode(await steps.propose(key("propose", retrieved), settings, round, retrieved), Proposed, Failure)
+    proposed = decode(await steps.propose(key("propose", retrieved), work, as_is(retrieved)), Proposed, Failure)
     if isinstance(proposed, Failure):
-        return decode(await steps.record(settings, round, proposed, "", None, ()), Recorded)
+        return decode(await steps.record(work, as_is(proposed), "", None, ()), Recorded)
     publish.proposed(engine, round, proposed, code_hash(proposed.code))
 
-    checked = decode(await steps.check(key("check", proposed), settings, round, proposed), Checked, Failure)
+    checked = decode(await steps.check(key("check", proposed), work, as_is(proposed)), Checked, Failure)
     code, results = proposed.code, list[Measurements | Failure]()
     if isinstance(checked, Failure):
         results.append(checked)
@@ -69,12 +71,12 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
         code, results = await experiment(engine, settings, round, checked)
 
     analysed = decode(
-        await steps.analyze(key("analyze", proposed, code, *results), settings, round, proposed, code, results),
+        await steps.analyze(key("analyze", proposed, code, *results), work, as_is(proposed), code, as_is(results)),
         Analysed,
     )
     publish.analysed(engine, round, analysed)
     stored = analysis.evaluations(engine, results)
-    return decode(await steps.record(settings, round, proposed, code, analysed, stored), Recorded)
+    return decode(await steps.record(work, as_is(proposed), code, as_is(analysed), as_is(stored)), Recorded)
 
 
 async def experiment(
@@ -98,12 +100,13 @@ async def evaluate_seed(
     engine: Engine, settings: Settings, round: Round, checked: Checked, seed: int
 ) -> tuple[Trained | Failure, Measurements | Failure]:
     """One replicate."""
+    work = as_is(Work(settings, round))
     key = steps.step_key("train", engine, settings, round, checked, seed)
-    trained = decode(await steps.train(key, settings, round, checked, seed), Trained, Failure)
+    trained = decode(await steps.train(key, work, as_is(checked), seed), Trained, Failure)
     if isinstance(trained, Failure):
         return trained, trained
     key = steps.step_key("benchmark", engine, settings, round, checked, trained, seed)
-    measured = await steps.benchmark(key, settings, round, checked, trained, seed)
+    measured = await steps.benchmark(key, work, as_is(checked), as_is(trained), seed)
     return trained, decode(measured, Measurements, Failure)
 
 
@@ -113,6 +116,7 @@ async def mended(
     """Another program from the debugger, or None if it is off, out of tries, or without an idea."""
     if settings.check.debugger == "off":
         return None
+    work = as_is(Work(settings, round))
     key = steps.step_key("check", engine, settings, round, checked, failure)
-    result = decode(await steps.repair(key, settings, round, checked, failure), Checked, Failure)
+    result = decode(await steps.repair(key, work, as_is(checked), as_is(failure)), Checked, Failure)
     return result if isinstance(result, Checked) else None

@@ -37,6 +37,9 @@ async def run_round(client: PrefectClient, deployment: UUID, settings: Settings,
     """Run one round to its end and return its final state; failures are in the state, not raised."""
     parameters = {"settings": settings.model_dump(mode="json"), "index": index}
     flow_run = await _flow_run(client, deployment, settings, index, parameters)
+    # With a deployment id the engine opens a thread and an event stream per flow run, to notice a suspension, and a
+    # round is too short to be suspended. The server keeps the link, and with it the Retry button.
+    flow_run = flow_run.model_copy(update={"deployment_id": None})
     running = run_flow_async(cast(Any, evolution_round), flow_run, parameters, return_type="state")
     return cast(State[Any], await running)
 

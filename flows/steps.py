@@ -8,12 +8,14 @@ finds the results of finished steps and runs the others. `record` is never cache
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 
 from cognition.records import JSON, Evaluation, Failure, MachineFault, Measurements
 from flows.config import Settings
@@ -34,6 +36,20 @@ from tasks.record import Recorded
 from tasks.retrieve import Retrieved
 
 Stored = dict[str, JSON]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every step is given: the campaign's settings and the round."""
+
+    settings: Settings
+    round: Round
+
+
+def as_is(value: T) -> T:
+    """Hand a value to a task without letting Prefect search it for futures, which costs more than the step itself."""
+    return cast(T, quote(value))
 
 
 def _given_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -92,62 +108,57 @@ def _sections(step: str, settings: Settings) -> list[Any]:
 
 
 @task(name="retrieve", **CACHED)
-async def retrieve(key: str, settings: Settings, round: Round) -> Stored:
+async def retrieve(key: str, work: Work) -> Stored:
     """Recall cognition items."""
-    return encode(retrieving.retrieve(engine_for(settings), round))
+    return encode(retrieving.retrieve(engine_for(work.settings), work.round))
 
 
 @task(name="propose", **CACHED)
-async def propose(key: str, settings: Settings, round: Round, retrieved: Retrieved) -> Stored:
+async def propose(key: str, work: Work, retrieved: Retrieved) -> Stored:
     """Get a program worth running."""
-    return encode(await proposing.propose(engine_for(settings), round, retrieved))
+    return encode(await proposing.propose(engine_for(work.settings), work.round, retrieved))
 
 
 @task(name="check", **CACHED)
-async def check(key: str, settings: Settings, round: Round, proposed: Proposed) -> Stored:
+async def check(key: str, work: Work, proposed: Proposed) -> Stored:
     """Refuse or repair a wrong program."""
-    return encode(await checking.check(engine_for(settings), round, proposed))
+    return encode(await checking.check(engine_for(work.settings), work.round, proposed))
 
 
 @task(name="repair", **CACHED)
-async def repair(key: str, settings: Settings, round: Round, checked: Checked, failure: Failure) -> Stored:
+async def repair(key: str, work: Work, checked: Checked, failure: Failure) -> Stored:
     """Let the debugger mend a crash in training."""
-    return encode(await checking.repair(engine_for(settings), round, checked, failure))
+    return encode(await checking.repair(engine_for(work.settings), work.round, checked, failure))
 
 
 @task(name="train", **CACHED)
-async def train(key: str, settings: Settings, round: Round, checked: Checked, seed: int) -> Stored:
+async def train(key: str, work: Work, checked: Checked, seed: int) -> Stored:
     """Run the candidate in the sandbox."""
-    return encode(await evaluate.train(engine_for(settings), round, checked, seed))
+    return encode(await evaluate.train(engine_for(work.settings), work.round, checked, seed))
 
 
 @task(name="benchmark", **CACHED)
-async def benchmark(
-    key: str, settings: Settings, round: Round, checked: Checked, trained: Trained, seed: int
-) -> Stored:
+async def benchmark(key: str, work: Work, checked: Checked, trained: Trained, seed: int) -> Stored:
     """Measure the result by trusted code."""
-    return encode(await evaluate.benchmark(engine_for(settings), round, checked, trained, seed))
+    return encode(await evaluate.benchmark(engine_for(work.settings), work.round, checked, trained, seed))
 
 
 @task(name="analyze", **CACHED)
-async def analyze(
-    key: str, settings: Settings, round: Round, proposed: Proposed, code: str, results: list[Measurements | Failure]
-) -> Stored:
+async def analyze(key: str, work: Work, proposed: Proposed, code: str, results: list[Measurements | Failure]) -> Stored:
     """Score and report."""
-    return encode(await analysis.analyze(engine_for(settings), round, proposed, code, results))
+    return encode(await analysis.analyze(engine_for(work.settings), work.round, proposed, code, results))
 
 
 @task(name="record", persist_result=False, retries=2, retry_delay_seconds=[1, 5])
 async def record(
-    settings: Settings,
-    round: Round,
+    work: Work,
     proposed: Proposed | Failure,
     code: str,
     analysed: Analysed | None,
     evaluations: tuple[Evaluation, ...],
 ) -> Stored:
     """Make the round part of the archive."""
-    engine = engine_for(settings)
+    engine, round = engine_for(work.settings), work.round
     recorded = _record(engine, round, proposed, code, analysed, evaluations)
     publish.recorded(engine, round, recorded.outcome)
     return encode(recorded)

@@ -31,8 +31,10 @@ logger = logging.getLogger(__name__)
 ROUND_TAG = "nightshift.round_id"
 CAMPAIGN_TAG = "nightshift.campaign"
 PARENT_TAG = "mlflow.parentRunId"
-#: How often a waiting publisher looks; entries of one round are then published together.
-POLL_S = 0.5
+#: How often a waiting publisher looks; what one run got in the meantime goes in one call.
+POLL_S = 1.0
+#: MLflow refuses more in one call.
+METRICS_PER_CALL = 1_000
 
 
 class Entry(Protocol):
@@ -57,6 +59,14 @@ class Outbox(Protocol):
         """Never hand these out again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that was found or made."""
+
+    id: str
+    artefact_uri: str
+
+
 @dataclass(slots=True)
 class Tracker:
     """Writes publications to one MLflow server or database. Not thread-safe: one thread owns it."""
@@ -64,35 +74,44 @@ class Tracker:
     client: MlflowClient
     artefact_location: str | None  # None: the server decides
     _experiments: dict[str, str]
-    _runs: dict[tuple[str, str], str]
+    _runs: dict[tuple[str, str], _Run]
 
-    def publish(self, publication: Publication) -> str:
-        """Merge one publication into its run and return the run's id."""
-        run_id = self._run(publication)
-        self._log(run_id, publication)
-        self._artefacts(run_id, publication)
-        if publication.status != "RUNNING":
-            self.client.set_terminated(run_id, publication.status, end_time=publication.at_ms)
-        return run_id
+    def publish(self, *publications: Publication) -> str:
+        """Merge publications of one run into it, oldest first, and return the run's id."""
+        last = publications[-1]
+        run = self._run(last)
+        self._log(run.id, publications)
+        self._artefacts(run.artefact_uri, publications)
+        if last.status != "RUNNING":
+            self.client.set_terminated(run.id, last.status, end_time=last.at_ms)
+        return run.id
 
-    def _log(self, run_id: str, publication: Publication) -> None:
+    def _log(self, run_id: str, publications: Sequence[Publication]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        metrics = [Metric(k, v, publication.at_ms, publication.step) for k, v in publication.metrics.items()]
-        params = [Param(k, v) for k, v in publication.params.items()]
-        tags = [RunTag(k, clip_tag(v)) for k, v in publication.tags.items()]
-        if metrics or params or tags:
-            self.client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
+        metrics = [Metric(k, v, p.at_ms, p.step) for p in publications for k, v in p.metrics.items()]
+        params = [Param(k, v) for p in publications for k, v in p.params.items()]
+        tags = {name: value for p in publications for name, value in p.tags.items()}  # later ones win
+        for start in range(0, max(1, len(metrics)), METRICS_PER_CALL):
+            some = metrics[start : start + METRICS_PER_CALL]
+            if some or params or tags:
+                self.client.log_batch(run_id, some, params, [RunTag(k, clip_tag(v)) for k, v in tags.items()])
+            params, tags = [], {}
 
-    def _artefacts(self, run_id: str, publication: Publication) -> None:
-        if not publication.texts and not publication.files:
+    def _artefacts(self, artefact_uri: str, publications: Sequence[Publication]) -> None:
+        texts = {name: text for p in publications for name, text in p.texts.items()}
+        files = {artefact.name: artefact for p in publications for artefact in p.files}
+        if not texts and not files:
             return
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in publication.texts.items():
+            for name, text in texts.items():
                 Path(folder, name).write_text(text)
-            for artefact in publication.files:
+            for artefact in files.values():
                 _fetch(artefact, Path(folder))
-            self.client.log_artifacts(run_id, folder)
+            repository: Any = get_artifact_repository(artefact_uri)  # its methods carry no types
+            repository.log_artifacts(folder)
 
     def _experiment(self, name: str) -> str:
         if name not in self._experiments:
@@ -104,21 +123,21 @@ class Tracker:
         location = f"{self.artefact_location}/{name}" if self.artefact_location else None
         return str(self.client.create_experiment(name, artifact_location=location))
 
-    def _run(self, publication: Publication) -> str:
+    def _run(self, publication: Publication) -> _Run:
         key = (publication.experiment, publication.run_key)
         if key not in self._runs:
             self._runs[key] = self._find(publication) or self._create(publication)
         return self._runs[key]
 
-    def _find(self, publication: Publication) -> str | None:
+    def _find(self, publication: Publication) -> _Run | None:
         tag = CAMPAIGN_TAG if publication.is_campaign else ROUND_TAG
         condition = f"tags.`{tag}` = '{publication.run_key}'"
         if publication.is_campaign:
             condition += " AND tags.`nightshift.kind` = 'campaign'"
         found = self.client.search_runs([self._experiment(publication.experiment)], condition, max_results=1)
-        return found[0].info.run_id if found else None
+        return _Run(found[0].info.run_id, found[0].info.artifact_uri) if found else None
 
-    def _create(self, publication: Publication) -> str:
+    def _create(self, publication: Publication) -> _Run:
         tags = {CAMPAIGN_TAG: publication.campaign, "nightshift.kind": "campaign"}
         if not publication.is_campaign:
             parent = Publication(publication.experiment, publication.campaign, publication.campaign, publication.at_ms)
@@ -126,11 +145,11 @@ class Tracker:
                 CAMPAIGN_TAG: publication.campaign,
                 "nightshift.kind": "candidate",
                 ROUND_TAG: publication.run_key,
-                PARENT_TAG: self._run(parent),
+                PARENT_TAG: self._run(parent).id,
             }
         experiment = self._experiment(publication.experiment)
         run = self.client.create_run(experiment, publication.at_ms, tags, run_name=publication.run_key)
-        return str(run.info.run_id)
+        return _Run(run.info.run_id, run.info.artifact_uri)
 
 
 def open_tracker(tracking_uri: str, artefact_folder: Path) -> Tracker:
@@ -205,7 +224,7 @@ class Publisher:
             logger.warning("MLflow is not taking results (%s); they wait in the outbox", message)
         self.last_error = message
         self._tracker = None
-        self._closing.wait(POLL_S * 4)
+        self._closing.wait(POLL_S * 2)
 
 
 def _fetch(artefact: Artefact, folder: Path) -> None:
@@ -219,38 +238,17 @@ def _fetch(artefact: Artefact, folder: Path) -> None:
 
 def publish_entries(tracker: Tracker, entries: Sequence[Entry]) -> list[int]:
     """Publish entries, those of one run merged into one call each, and return their ids."""
-    groups: dict[tuple[str, str, int], list[Publication]] = {}
+    groups: dict[tuple[str, str], list[Publication]] = {}
     for entry in entries:
         try:
             publication = decode(entry.payload, Publication)
         except UndecodableResult as error:
             logger.error("an entry of the outbox is dropped, `nightshift sync CAMPAIGN` makes no new one: %s", error)
             continue
-        key = (publication.experiment, publication.run_key, publication.step)
-        groups.setdefault(key, []).append(publication)
+        groups.setdefault((publication.experiment, publication.run_key), []).append(publication)
     for group in groups.values():
-        tracker.publish(merge(group))
+        tracker.publish(*group)
     return [entry.id for entry in entries]
-
-
-def merge(publications: Sequence[Publication]) -> Publication:
-    """Several publications of one run and step as one; later ones win."""
-    merged: dict[str, Any] = {"tags": {}, "params": {}, "metrics": {}, "texts": {}}
-    for publication in publications:
-        for name, values in merged.items():
-            values.update(getattr(publication, name))
-    files = {artefact.name: artefact for publication in publications for artefact in publication.files}
-    last = publications[-1]
-    return Publication(
-        last.experiment,
-        last.campaign,
-        last.run_key,
-        last.at_ms,
-        step=last.step,
-        files=tuple(files.values()),
-        status=last.status,
-        **merged,
-    )
 
 
 def now_ms() -> int:

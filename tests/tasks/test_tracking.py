@@ -12,7 +12,7 @@ import pytest
 from cognition.records import JSON, Artefact
 from tasks.codec import encode
 from tasks.publication import Publication
-from tasks.tracking import Publisher, Tracker, merge, open_tracker, publish_entries
+from tasks.tracking import Publisher, Tracker, open_tracker, publish_entries
 
 OPENED = Publication("toy", "c", "c-0001", 1_000, tags={"nightshift.parents": "c-0000"})
 
@@ -50,6 +50,7 @@ def tracker(database: Path) -> Tracker:
 
 def _runs(tracker: Tracker, condition: str) -> list[object]:
     experiment = tracker.client.get_experiment_by_name("toy")
+    assert experiment is not None
     return list(tracker.client.search_runs([experiment.experiment_id], condition))
 
 
@@ -95,12 +96,13 @@ def test_a_missing_artefact_does_not_hold_up_the_rest(tracker: Tracker, tmp_path
     assert [f.path for f in tracker.client.list_artifacts(run_id)] == ["lost.png.missing.txt"]
 
 
-def test_entries_of_one_run_are_merged_and_later_ones_win() -> None:
-    merged = merge(
-        [replace(OPENED, tags={"a": "1", "b": "1"}), replace(OPENED, tags={"b": "2"}, at_ms=5, status="FINISHED")]
-    )
-    assert merged.tags == {"a": "1", "b": "2"}
-    assert (merged.at_ms, merged.status) == (5, "FINISHED")
+def test_entries_of_one_run_are_merged_and_later_ones_win(tracker: Tracker) -> None:
+    first = replace(OPENED, run_key="c-0008", tags={"a": "1", "b": "1"}, metrics={"m": 1.0}, step=1)
+    run_id = tracker.publish(first, replace(first, tags={"b": "2"}, metrics={"m": 2.0}, step=2, status="FINISHED"))
+    run = tracker.client.get_run(run_id)
+    assert (run.data.tags["a"], run.data.tags["b"]) == ("1", "2")
+    assert [(m.step, m.value) for m in tracker.client.get_metric_history(run_id, "m")] == [(1, 1.0), (2, 2.0)]
+    assert run.info.status == "FINISHED"
 
 
 def test_an_unreadable_entry_is_dropped_and_the_others_published(tracker: Tracker) -> None:
