@@ -8,6 +8,7 @@ on; when such faults come one after another it stops, says why, and the command 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from prefect import flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectException
 
-from cognition.records import Candidate, Failure, round_id
+from cognition.records import Candidate, Failure, MachineFault, round_id
 from flows import prefect_rounds, progress, summary
 from flows.claim import release_dead_claims
 from flows.config import Settings
@@ -28,6 +29,8 @@ from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
 from tasks.llm import BudgetExhausted
+
+logger = logging.getLogger(__name__)
 
 Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed"]
 
@@ -57,7 +60,10 @@ async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
     deployment = await prefect_rounds.register()
     async with get_client() as client:
         ended = await _Run(engine, checked, client, deployment).to_the_end()
-    summary.publish(engine, ended.sentence, failed=ended.is_failure)
+    try:
+        summary.publish(engine, ended.sentence, failed=ended.is_failure)
+    except MachineFault as fault:  # a full disk, say: the campaign's own ending is what has to be told
+        logger.warning("the campaign's figures could not be stored: %s", fault)
     return encode(ended)
 
 

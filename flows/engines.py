@@ -25,6 +25,7 @@ from tasks.proposal import Proposer
 from tasks.recombine import RandomCombination, Recombine
 from tasks.researcher import OpenAIResearcher
 from tasks.sandbox import Pool, open_sandbox
+from tasks.sandbox.leftovers import own
 from tasks.tracking import Publisher, open_tracker
 
 
@@ -127,9 +128,8 @@ def _sandbox(settings: Settings, home: Home) -> Pool:
     key = fingerprint(wanted, settings.workers)
     if key not in _process.sandboxes:
         tier = None if wanted.tier == "auto" else wanted.tier
-        scratch = home.scratch
         _process.sandboxes[key] = open_sandbox(
-            scratch, tier=tier, unsafe=wanted.unsafe_no_sandbox, zygotes=settings.workers
+            own(home.scratch), tier=tier, unsafe=wanted.unsafe_no_sandbox, zygotes=settings.workers
         )
     return _process.sandboxes[key]
 

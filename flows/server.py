@@ -10,6 +10,7 @@ It does not supervise anything, and it listens on 127.0.0.1 unless told otherwis
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -35,6 +36,24 @@ def hurry_retries(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
+def one_writer(app: ASGIApp) -> ASGIApp:
+    """Let requests that may write take turns.
+
+    SQLite has one writer. Several requests at once only wait for each other inside the database, holding connections
+    that the one at work may need: with four concurrent rounds the whole server then stands still for a minute.
+    """
+    turn = asyncio.Lock()
+
+    async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await app(scope, receive, send)
+            return
+        async with turn:
+            await app(scope, receive, send)
+
+    return wrapped
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,7 +64,7 @@ def main() -> None:
     from prefect.server.api.server import create_app
 
     uvicorn.run(
-        hurry_retries(create_app(final=True)),
+        one_writer(hurry_retries(create_app(final=True))),
         host=arguments.host,
         port=arguments.port,
         log_level="warning",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cognition.features import engine_features
-
-from cognition.records import Candidate, Evaluation, Failure, FailureKind, Measurements, Outcome
+from cognition.records import Candidate, Evaluation, Failure, FailureKind, Measurements, Outcome, round_id
 from tasks.analyzer import AnalysisInput
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
@@ -69,6 +68,7 @@ def _input(
         logs=first.logs,
         parent=_candidate(engine, round.parent),
         best=engine.archive.best(engine.campaign),
+        baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
     )
 
 

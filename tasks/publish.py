@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from cognition.records import Artefact, Failure, Measurements, Outcome, Score
@@ -90,8 +92,12 @@ def analysed(engine: Engine, round: Round, result: Analysed) -> None:
 
 
 def recorded(engine: Engine, round: Round, outcome: Outcome) -> None:
-    """After record: the outcome, and the run is over."""
-    publish(engine, round, "record", tags=outcome_tags(outcome), status="FINISHED")
+    """After record: the outcome and the model traffic, and the run is over."""
+    calls = engine.archive.calls(round.id)
+    texts = {"model_calls.jsonl": "".join(json.dumps(asdict(call)) + "\n" for call in calls)} if calls else {}
+    prices = [call.price_usd for call in calls if call.price_usd is not None]
+    metrics = {"model/calls": float(len(calls)), "model/spend_usd": sum(prices)} if calls else {}
+    publish(engine, round, "record", tags=outcome_tags(outcome), texts=texts, metrics=metrics, status="FINISHED")
 
 
 def machine_failed(engine: Engine, round: Round, step: str, reason: str) -> None:

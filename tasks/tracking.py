@@ -32,7 +32,7 @@ ROUND_TAG = "nightshift.round_id"
 CAMPAIGN_TAG = "nightshift.campaign"
 PARENT_TAG = "mlflow.parentRunId"
 #: How often a waiting publisher looks; what one run got in the meantime goes in one call.
-POLL_S = 1.0
+POLL_S = 2.0
 #: MLflow refuses more in one call.
 METRICS_PER_CALL = 1_000
 
@@ -155,12 +155,13 @@ class Tracker:
 def open_tracker(tracking_uri: str, artefact_folder: Path) -> Tracker:
     """Connect to MLflow. A database URI gets an absolute artefact location; a server has its own."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
     # An unreachable server must be noticed in seconds; the outbox does the long-term retrying.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     for name in ("mlflow", "alembic", "alembic.runtime.migration"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        # Its tracebacks would cover the live view; the publisher says in one line what is wrong.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     from mlflow.tracking import MlflowClient
 
     is_server = tracking_uri.startswith(("http://", "https://", "databricks"))

@@ -1,4 +1,4 @@
-"""Shared surroundings: a state folder per test session, and one Prefect server and one sandbox if a test asks for them."""
+"""Shared surroundings: a state folder per test session; one Prefect server and one sandbox if a test asks for them."""
 
 from __future__ import annotations
 

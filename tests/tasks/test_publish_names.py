@@ -1,0 +1,23 @@
+"""mlflow/README.md is what people search by; this keeps it and the code saying the same."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / "tasks" / "publish.py", ROOT / "tasks" / "tracking.py", ROOT / "flows" / "summary.py"]
+README = (ROOT / "mlflow" / "README.md").read_text()
+
+
+def _in_code(pattern: str) -> set[str]:
+    return {name for source in SOURCES for name in re.findall(pattern, source.read_text())}
+
+
+def test_every_tag_is_documented_and_every_documented_tag_is_written() -> None:
+    documented = set(re.findall(r"^\| `(nightshift\.\w+)`", README, re.MULTILINE))
+    assert _in_code(r"nightshift\.[a-z_]+") == documented
+
+
+def test_every_text_artefact_is_documented() -> None:
+    written = _in_code(r'"([a-z_]+\.(?:py|md|log|diff|jsonl))"')
+    assert written
+    assert {name for name in written if f"`{name}`" not in README} == set()
