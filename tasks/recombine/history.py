@@ -10,7 +10,7 @@ from random import Random
 
 from cognition.records import Candidate
 from tasks.proposal import Context
-from tasks.recombine.genome import Catalogue, Genome
+from tasks.recombine.genome import Catalogue, Gene, Genome
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,10 @@ class History:
         for tried in self.scored:
             best.setdefault(tried.genome.basin, tried)
         return tuple(best.values())[:most]
+
+    def best_gene(self, slot: str, name: str) -> Gene | None:
+        """The block with the constants of the best scored candidate that had it in this slot, if any had."""
+        return next((tried.genome[slot] for tried in self.scored if tried.genome[slot].block == name), None)
 
     @property
     def rounds_without_gain(self) -> int:

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cognition.records import Failure, FailureKind, Provenance
 from tasks.proposal import Context, Proposal
-from tasks.recombine.genome import DEFAULT_SHARE, Catalogue, Genome, catalogue, crossover, fresh_gene, jitter
+from tasks.recombine.genome import Catalogue, Gene, Genome, catalogue, crossover, fresh_gene, jitter
 from tasks.recombine.history import History, Tried, read_history
 from tasks.recombine.render import LABEL, render
 
+PROVEN_SHARE = 0.5  # how often a block comes with the constants of the best candidate that had it
 MOST_DRAWS = 20  # tries to find a program that the context does not show already
 
 
@@ -80,7 +81,7 @@ class Recombine:
         if len(basins) > 1 and rng.random() < 0.5:
             genome, what = _jittered(rng.choice(basins[1:]), blocks, rng, 2.0 * self.settings.jitter_width)
             return genome, f"{reason} {what}"
-        return _uniform(blocks, rng, DEFAULT_SHARE), f"{reason} Every block drawn at random."
+        return _thompson(blocks, history, rng), f"{reason} Every block chosen anew by Thompson sampling."
 
 
 class RandomCombination:
@@ -125,17 +126,20 @@ def _motivation(genome: Genome, what: str, proposer: str) -> str:
 
 
 def _random(blocks: Catalogue, history: History, context: Context, rng: Random) -> tuple[Genome, str]:
-    return _uniform(blocks, rng, 0.0), "Every block and constant was drawn uniformly (control)."
-
-
-def _uniform(blocks: Catalogue, rng: Random, default_share: float) -> Genome:
     chosen = {slot: blocks.block(slot, rng.choice(list(known))) for slot, known in blocks.slots.items()}
-    return Genome(tuple((slot, fresh_gene(block, rng, default_share)) for slot, block in chosen.items()))
+    genes = tuple((slot, fresh_gene(block, rng, default_share=0.0)) for slot, block in chosen.items())
+    return Genome(genes), "Every block and constant was drawn uniformly (control)."
 
 
 def _thompson(blocks: Catalogue, history: History, rng: Random) -> Genome:
     names = {slot: history.thompson(slot, blocks, rng) for slot in blocks.slots}
-    return Genome(tuple((slot, fresh_gene(blocks.block(slot, name), rng)) for slot, name in names.items()))
+    return Genome(tuple((slot, _gene(blocks, history, slot, name, rng)) for slot, name in names.items()))
+
+
+def _gene(blocks: Catalogue, history: History, slot: str, name: str, rng: Random) -> Gene:
+    """A block for a slot: half of the time with the constants that did best with it, where it was tried."""
+    proven = history.best_gene(slot, name)
+    return proven if proven and rng.random() < PROVEN_SHARE else fresh_gene(blocks.block(slot, name), rng)
 
 
 def _jittered(parent: Tried, blocks: Catalogue, rng: Random, width: float) -> tuple[Genome, str]:
@@ -152,7 +156,7 @@ def _jittered(parent: Tried, blocks: Catalogue, rng: Random, width: float) -> tu
 def _swapped(parent: Tried, blocks: Catalogue, history: History, rng: Random) -> tuple[Genome, str]:
     slot = rng.choice([slot for slot, _ in parent.genome.genes])
     name = history.thompson(slot, blocks, rng)
-    genome = parent.genome.replace(slot, fresh_gene(blocks.block(slot, name), rng))
+    genome = parent.genome.replace(slot, _gene(blocks, history, slot, name, rng))
     return genome, f"In {_named(parent)}, slot {slot}: {parent.genome[slot]} -> {genome[slot]}."
 
 

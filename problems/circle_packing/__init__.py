@@ -1,0 +1,1 @@
+"""Circle packing: n circles in a rectangle, maximise the sum of their radii."""
