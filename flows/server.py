@@ -1,8 +1,9 @@
 """A local Prefect server, tuned for one machine: `python -m flows.server --port 4200`.
 
-Two things differ from `prefect server start`, and both are about SQLite. Requests that read and then write can lose
-against the task-run recorder's commits; the server then answers 503 and the client sleeps two seconds. Here the
-recorder commits in batches (flows/local_server.py sets that), and every 503 tells the client to come back after 50 ms.
+What differs from `prefect server start` is about SQLite, which has one writer. Requests that read and then write can
+lose against the task-run recorder's commits; the server then answers 503 and the client sleeps two seconds. Here the
+recorder commits in batches (flows/local_server.py sets that), every 503 tells the client to come back after 50 ms,
+requests that may write take turns, and nobody waits a minute for a lock.
 
 It does not supervise anything, and it listens on 127.0.0.1 unless told otherwise.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -20,6 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = b"0.05"
+BUSY_TIMEOUT_MS = 2_000
 
 
 def hurry_retries(app: ASGIApp) -> ASGIApp:
@@ -54,6 +57,24 @@ def one_writer(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
+def wait_briefly_for_locks() -> None:
+    """Let SQLite connections wait for a lock for seconds instead of Prefect's 60.
+
+    Now and then two of the server's transactions wait for each other. Whoever gives up first is tried again (requests
+    by the client, events by the recorder), so the length of this wait is the length of the standstill.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    @event.listens_for(Pool, "checkout")
+    def shorten(connection: Any, record: Any, proxy: Any) -> None:
+        if "nightshift_busy_timeout" not in record.info:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            cursor.close()
+            record.info["nightshift_busy_timeout"] = BUSY_TIMEOUT_MS
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,6 +84,8 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    if os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite").startswith("sqlite"):
+        wait_briefly_for_locks()
     uvicorn.run(
         one_writer(hurry_retries(create_app(final=True))),
         host=arguments.host,
