@@ -134,6 +134,7 @@ class Provenance:
     model: str | None = None
     sources: tuple[str, ...] = ()  # ids of the cognition items it declares
     genome: JSON = None  # recombine: which block sits in which slot, with which constants
+    built_on: tuple[str, ...] | None = None  # candidates it was really made from; None: the sampled parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,11 @@ class Candidate:
     analysis: str = ""
     sandbox_tier: str = ""
     created_at: str = ""  # ISO 8601, UTC
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """The candidates this one was made from, the most important first."""
+        return self.parents if self.provenance.built_on is None else self.provenance.built_on
 
     @property
     def fitness(self) -> float | None:

@@ -32,7 +32,7 @@ def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
     rounds = engine.archive.rounds(engine.campaign)
     leaders = engine.archive.top(engine.campaign, LEADERS)
     files: list[Artefact] = []
-    for name, content in figures.of_campaign(engine.brief, rounds, leaders):
+    for name, content in figures.of_campaign(engine.brief, rounds, ancestry(engine, leaders)):
         files.append(place.write(name, content))
     publication = Publication(
         engine.domain.name,
@@ -47,10 +47,20 @@ def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
     engine.archive.enqueue(engine.campaign, engine.campaign, f"summary:{now_ms()}", encode(publication))
 
 
+def ancestry(engine: Engine, leaders: list[Candidate]) -> list[Candidate]:
+    """The best and what it was made from, up through the first of each, youngest first."""
+    chain: list[Candidate] = []
+    following = leaders[0].id if leaders else None
+    while following is not None and following not in [candidate.id for candidate in chain]:
+        chain.append(engine.archive.candidate(following))
+        following = next(iter(chain[-1].lineage), None)
+    return chain
+
+
 def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
     """The best candidates as a Markdown table. Text of models and candidates is escaped."""
     lines = [
-        f"| rank | candidate | {engine.brief.metric} | proposer | parents | motivation |",
+        f"| rank | candidate | {engine.brief.metric} | proposer | made from | motivation |",
         "|---|---|---|---|---|---|",
     ]
     for rank, candidate in enumerate(leaders, start=1):
@@ -59,7 +69,7 @@ def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
             candidate.id,
             f"{candidate.fitness:.10g}",
             candidate.provenance.proposer,
-            ", ".join(candidate.parents),
+            ", ".join(candidate.lineage),
             escaped(candidate.motivation)[:200],
         ]
         lines.append("| " + " | ".join(cells) + " |")

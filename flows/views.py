@@ -53,6 +53,7 @@ def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -
         "features": candidate.features,
         "breakdown": evaluations[0].measurements.breakdown if evaluations else {},
         "parents": list(candidate.parents),
+        "lineage": list(candidate.lineage),
         "provenance": asdict(candidate.provenance),
         "sandbox_tier": candidate.sandbox_tier,
         "motivation": candidate.motivation,
@@ -163,7 +164,13 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     outcome = report["outcome"]
     scored = outcome["kind"] == "scored"
     title = f"{outcome['fitness']:.12g}" if scored else f"{outcome['kind']}: {outcome['reason']}"
-    console.print(Panel(escape(title), title=report["id"], subtitle=", ".join(report["parents"]) or "no parents"))
+    console.print(
+        Panel(
+            escape(title),
+            title=report["id"],
+            subtitle="made from " + (", ".join(report["lineage"]) or "nothing before it"),
+        )
+    )
     console.print(Syntax(report["program"], "python", theme="ansi_light", line_numbers=True))
     for name in ("motivation", "analysis"):
         if report[name]:

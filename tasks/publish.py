@@ -44,14 +44,18 @@ def opened(engine: Engine, round: Round, retrieved: Retrieved) -> None:
 def proposed(engine: Engine, round: Round, proposal: Proposed, code_hash: str) -> None:
     """After propose: program, motivation, difference to the parent."""
     texts = {"program.py": proposal.code, "motivation.md": proposal.motivation}
-    if round.parent:
-        parent = engine.archive.candidate(round.parent)
-        texts["parent.diff"] = unified_diff(parent.code, proposal.code, round.parent, round.candidate_id)
+    lineage = proposal.provenance.built_on
+    if lineage is None:
+        lineage = (round.parent,) if round.parent else ()
+    if lineage:
+        parent = engine.archive.candidate(lineage[0])
+        texts["parent.diff"] = unified_diff(parent.code, proposal.code, parent.id, round.candidate_id)
     tags = {
         "nightshift.proposer": proposal.provenance.proposer,
         "nightshift.form": proposal.provenance.form,
         "nightshift.model": proposal.provenance.model or "none",
         "nightshift.code_hash": code_hash,
+        "nightshift.lineage": ",".join(lineage),
         "nightshift.sources": ",".join(proposal.provenance.sources),
     }
     publish(engine, round, "propose", tags=tags, texts=texts)

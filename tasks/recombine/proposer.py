@@ -6,6 +6,7 @@ Both read nothing but the context and are deterministic given its seed and conte
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,15 @@ class RecombineSettings(BaseModel):
     parent_share: float = Field(0.5, ge=0, le=1, description="how often the sampler's parent is used if it can be")
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A combination, how it came about, and the candidates it was made from."""
+
+    genome: Genome
+    what: str
+    built_on: tuple[str, ...] = ()
+
+
 class Recombine:
     """Composes and tunes code blocks: Thompson sampling per slot, swap, crossover, jitter, reset when stale."""
 
@@ -46,18 +56,22 @@ class Recombine:
         """One attempt; after a refusal another stream of random numbers is used."""
         return _propose(context, refused, "recombine", self._draw)
 
-    def _draw(self, blocks: Catalogue, history: History, context: Context, rng: Random) -> tuple[Genome, str]:
+    def _draw(self, blocks: Catalogue, history: History, context: Context, rng: Random) -> Drawn:
         settings = self.settings
         basins = history.basins(settings.basins)
         if not basins or len(history.tried) < settings.first_rounds:
-            return _thompson(blocks, history, rng), "Few combinations are known yet: every block by Thompson sampling."
+            return Drawn(
+                _thompson(blocks, history, rng), "Few combinations are known yet: every block by Thompson sampling."
+            )
         stale = history.rounds_without_gain
         if stale >= settings.stale_rounds and rng.random() < 0.5:
             return self._reset(blocks, history, basins, rng, stale)
         weights = (settings.jitter, settings.swap, settings.crossover, settings.fresh)
         move = rng.choices(("jitter", "swap", "crossover", "fresh"), weights)[0]
         if move == "fresh":
-            return _thompson(blocks, history, rng), "Every block chosen anew by Thompson sampling over past standings."
+            return Drawn(
+                _thompson(blocks, history, rng), "Every block chosen anew by Thompson sampling over past standings."
+            )
         parent = self._parent(history, basins, context, rng)
         if move == "crossover" and len(basins) > 1:
             return _crossed(parent, basins, rng)
@@ -73,15 +87,13 @@ class Recombine:
                     return tried
         return rng.choices(basins, [0.5**place for place in range(len(basins))])[0]
 
-    def _reset(
-        self, blocks: Catalogue, history: History, basins: tuple[Tried, ...], rng: Random, stale: int
-    ) -> tuple[Genome, str]:
+    def _reset(self, blocks: Catalogue, history: History, basins: tuple[Tried, ...], rng: Random, stale: int) -> Drawn:
         """Leave the best basin: go on from another one, or from nothing."""
         reason = f"No better candidate for {stale} rounds, so the best combination is left alone."
         if len(basins) > 1 and rng.random() < 0.5:
-            genome, what = _jittered(rng.choice(basins[1:]), blocks, rng, 2.0 * self.settings.jitter_width)
-            return genome, f"{reason} {what}"
-        return _thompson(blocks, history, rng), f"{reason} Every block chosen anew by Thompson sampling."
+            drawn = _jittered(rng.choice(basins[1:]), blocks, rng, 2.0 * self.settings.jitter_width)
+            return replace(drawn, what=f"{reason} {drawn.what}")
+        return Drawn(_thompson(blocks, history, rng), f"{reason} Every block chosen anew by Thompson sampling.")
 
 
 class RandomCombination:
@@ -92,7 +104,7 @@ class RandomCombination:
         return _propose(context, refused, "random", _random)
 
 
-Draw = Callable[[Catalogue, History, Context, Random], tuple[Genome, str]]
+Draw = Callable[[Catalogue, History, Context, Random], Drawn]
 
 
 def _propose(context: Context, refused: tuple[Failure, ...], proposer: str, draw: Draw) -> Proposal | Failure:
@@ -107,28 +119,31 @@ def _propose(context: Context, refused: tuple[Failure, ...], proposer: str, draw
     history = read_history(context, blocks)
     known = {candidate.code for candidate in (*context.elites, *context.recent)}
     for _ in range(MOST_DRAWS):
-        genome, what = draw(blocks, history, context, rng)
-        code = render(genome, template, blocks, LABEL if proposer == "recombine" else "random combination of blocks")
+        drawn = draw(blocks, history, context, rng)
+        code = render(
+            drawn.genome, template, blocks, LABEL if proposer == "recombine" else "random combination of blocks"
+        )
         if code not in known:
-            return Proposal(code, _motivation(genome, what, proposer), _provenance(genome, blocks, proposer))
+            return Proposal(code, _motivation(drawn, proposer), _provenance(drawn, blocks, proposer))
     return Failure(FailureKind.DUPLICATE, f"{MOST_DRAWS} combinations in a row were already tried")
 
 
-def _provenance(genome: Genome, blocks: Catalogue, proposer: str) -> Provenance:
-    sources = tuple(blocks.slots[slot][gene.block].id for slot, gene in genome.genes)
-    return Provenance(proposer=proposer, form="blocks", sources=sources, genome=genome.to_json())
+def _provenance(drawn: Drawn, blocks: Catalogue, proposer: str) -> Provenance:
+    sources = tuple(blocks.slots[slot][gene.block].id for slot, gene in drawn.genome.genes)
+    genome = drawn.genome.to_json()
+    return Provenance(proposer=proposer, form="blocks", sources=sources, genome=genome, built_on=drawn.built_on)
 
 
-def _motivation(genome: Genome, what: str, proposer: str) -> str:
+def _motivation(drawn: Drawn, proposer: str) -> str:
     head = "Recombined" if proposer == "recombine" else "Combined at random"
-    parts = "; ".join(f"{slot}: {gene}" for slot, gene in genome.genes)
-    return f"{head} from code blocks, no language model involved. {what} {parts}."
+    parts = "; ".join(f"{slot}: {gene}" for slot, gene in drawn.genome.genes)
+    return f"{head} from code blocks, no language model involved. {drawn.what} {parts}."
 
 
-def _random(blocks: Catalogue, history: History, context: Context, rng: Random) -> tuple[Genome, str]:
+def _random(blocks: Catalogue, history: History, context: Context, rng: Random) -> Drawn:
     chosen = {slot: blocks.block(slot, rng.choice(list(known))) for slot, known in blocks.slots.items()}
     genes = tuple((slot, fresh_gene(block, rng, default_share=0.0)) for slot, block in chosen.items())
-    return Genome(genes), "Every block and constant was drawn uniformly (control)."
+    return Drawn(Genome(genes), "Every block and constant was drawn uniformly (control).")
 
 
 def _thompson(blocks: Catalogue, history: History, rng: Random) -> Genome:
@@ -142,7 +157,7 @@ def _gene(blocks: Catalogue, history: History, slot: str, name: str, rng: Random
     return proven if proven and rng.random() < PROVEN_SHARE else fresh_gene(blocks.block(slot, name), rng)
 
 
-def _jittered(parent: Tried, blocks: Catalogue, rng: Random, width: float) -> tuple[Genome, str]:
+def _jittered(parent: Tried, blocks: Catalogue, rng: Random, width: float) -> Drawn:
     genome = jitter(parent.genome, blocks, rng, width)
     changes = [
         f"{old.block}.{name} {before!r} -> {after!r}"
@@ -150,21 +165,25 @@ def _jittered(parent: Tried, blocks: Catalogue, rng: Random, width: float) -> tu
         for (name, before), (_, after) in zip(old.constants, genome[slot].constants, strict=True)
         if before != after
     ]
-    return genome, f"Constants of {_named(parent)} moved: {', '.join(changes) or 'none'}."
+    return Drawn(
+        genome, f"Constants of {_named(parent)} moved: {', '.join(changes) or 'none'}.", (parent.candidate.id,)
+    )
 
 
-def _swapped(parent: Tried, blocks: Catalogue, history: History, rng: Random) -> tuple[Genome, str]:
+def _swapped(parent: Tried, blocks: Catalogue, history: History, rng: Random) -> Drawn:
     slot = rng.choice([slot for slot, _ in parent.genome.genes])
     name = history.thompson(slot, blocks, rng)
     genome = parent.genome.replace(slot, _gene(blocks, history, slot, name, rng))
-    return genome, f"In {_named(parent)}, slot {slot}: {parent.genome[slot]} -> {genome[slot]}."
+    what = f"In {_named(parent)}, slot {slot}: {parent.genome[slot]} -> {genome[slot]}."
+    return Drawn(genome, what, (parent.candidate.id,))
 
 
-def _crossed(parent: Tried, basins: tuple[Tried, ...], rng: Random) -> tuple[Genome, str]:
+def _crossed(parent: Tried, basins: tuple[Tried, ...], rng: Random) -> Drawn:
     others = [tried for tried in basins if tried.candidate.id != parent.candidate.id]
     other = rng.choice(others)
     genome = crossover(parent.genome, other.genome, rng)
-    return genome, f"Slots of {_named(parent)} and of {_named(other)} mixed."
+    built_on = (parent.candidate.id, other.candidate.id)
+    return Drawn(genome, f"Slots of {_named(parent)} and of {_named(other)} mixed.", built_on)
 
 
 def _named(tried: Tried) -> str:
