@@ -27,6 +27,9 @@ STEPS = ("retrieve", "propose", "check", "train", "benchmark", "analyze", "recor
 class MachineFault(Exception):
     """Our machine is wrong: no worker, no disk, no model server, a starved host. Never an outcome of a candidate."""
 
+    #: False: trying the step again at once is of no use (something to install, or the retries are used up already).
+    may_pass = True
+
 
 class FailureKind(StrEnum):
     """Why a candidate or a proposal got no score."""

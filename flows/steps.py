@@ -60,7 +60,7 @@ def _given_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
 async def _is_worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Only our machine's faults are, and of those only the ones that pass by themselves."""
     error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, MachineFault) and getattr(error, "may_pass", True)
+    return isinstance(error, MachineFault) and error.may_pass
 
 
 CACHED: dict[str, Any] = {

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flows import local_server
+from flows.home import open_home
 from tasks.sandbox import Pool, open_sandbox
 
 # Before anything imports prefect or mlflow, so that no test touches the state of the person who runs it.
 for _name in ("PREFECT_API_URL", "PREFECT_PROFILE", "NIGHTSHIFT_HOME", "NIGHTSHIFT_ARCHIVE", "MLFLOW_TRACKING_URI"):
     os.environ.pop(_name, None)
-os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"})
+os.environ["OMP_NUM_THREADS"] = "1"
+_folder = tempfile.TemporaryDirectory(prefix="nightshift-tests-")
+SESSION_HOME = open_home(Path(_folder.name))
+os.environ.update(local_server.prefect_environment(SESSION_HOME))
 
 
 @pytest.fixture(scope="session")
-def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A state folder with a running, tuned local Prefect server; this process talks to it."""
-    from flows import local_server, runtime
-    from flows.home import open_home
+def prefect_home() -> Iterator[Path]:
+    """A state folder with a running, tuned local Prefect server; this process and its children talk to it."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    home = open_home(tmp_path_factory.mktemp("server-home"))
-    runtime.enter(home, ephemeral=False)
-    yield home.root
-    local_server.stop(home)
+    server = local_server.ensure(SESSION_HOME)
+    os.environ["PREFECT_API_URL"] = server.api_url
+    with temporary_settings({PREFECT_API_URL: server.api_url}):  # prefect may have read the environment before
+        yield SESSION_HOME.root
     del os.environ["PREFECT_API_URL"]
+    local_server.stop(SESSION_HOME)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +56,10 @@ class Lent:
 @pytest.fixture
 def home(prefect_home: Path, warm_sandbox: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh state folder for one test, on the session's Prefect server and sandbox."""
+    from flows import steps
+
     monkeypatch.setattr("flows.engines.open_sandbox", lambda *_, **__: Lent(warm_sandbox))
+    for step in (steps.propose, steps.train, steps.benchmark):
+        monkeypatch.setattr(step, "retry_delay_seconds", [0.05, 0.05])  # the waits are Prefect's, not ours to test
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

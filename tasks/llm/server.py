@@ -38,9 +38,13 @@ _REJECTED = frozenset({400, 404, 422})
 class ModelServerDown(MachineFault):
     """The model server gave no answer within the retries. The step can be run again later."""
 
+    may_pass = False  # not at once: its own retries are used up
+
 
 class ModelMisconfigured(MachineFault):
     """The model server answers, but not to us: key, address, model name or a setting is wrong. Retrying is no use."""
+
+    may_pass = False
 
 
 @dataclass(frozen=True, slots=True)

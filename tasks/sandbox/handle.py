@@ -21,6 +21,8 @@ Profile = Literal["pure", "cpu-train", "gpu-train"]
 class SandboxUnavailable(MachineFault):
     """No tier of the sandbox works here; the message says what to install."""
 
+    may_pass = False
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -146,6 +146,16 @@ def test_a_motivation_names_what_changed_and_in_which_candidate() -> None:
     assert " -> " in motivation
 
 
+def test_the_lineage_is_what_the_motivation_names_and_not_what_was_sampled() -> None:
+    settings = {"jitter": 0, "swap": 0, "crossover": 0, "fresh": 0, "stale_rounds": 99}
+    for move, parents in (("swap", 1), ("jitter", 1), ("crossover", 2), ("fresh", 0)):
+        proposal = ask(Recombine(RecombineSettings.model_validate({**settings, move: 1})), context(1, PAST))
+        built_on = proposal.provenance.built_on
+        assert built_on is not None
+        assert len(built_on) == parents
+        assert all(f"candidate {candidate} " in proposal.motivation for candidate in built_on)
+
+
 def drawn(proposer: Proposer, tried: Iterable[Candidate], slot: str, draws: int = 60) -> Counter[str]:
     known = list(tried)
     return Counter(ask(proposer, context(k, known)).provenance.genome[slot]["block"] for k in range(draws))
