@@ -23,8 +23,8 @@ test-full: $(BIN)/.installed-dev
 	$(BIN)/pytest -m "not gpu and not live"
 
 check: $(BIN)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import psutil
+
 from cognition.archive import Archive, StaleLease
 from cognition.randomness import derive
-from cognition.samplers import View
-
 from cognition.records import Sample
+from cognition.samplers import View
 from flows.config import Settings
 from tasks.engine import Engine, Round
 

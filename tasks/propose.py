@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cognition.archive import code_hash
-
 from cognition.records import Failure, FailureKind, Provenance
 from tasks.engine import Engine, Round
 from tasks.proposal import Context, Proposal

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cognition.archive import RoundResult
-
 from cognition.records import Evaluation, Failure, Outcome, Provenance, Score
 from tasks.analyze import Analysed
 from tasks.engine import Engine, Round
