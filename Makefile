@@ -17,7 +17,7 @@ demo: $(BIN)/.installed
 	@echo "program and figure are in demo/best; the Prefect server goes on until: $(BIN)/nightshift down"
 
 test: $(BIN)/.installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-full: $(BIN)/.installed-dev
 	$(BIN)/pytest -m "not gpu and not live"

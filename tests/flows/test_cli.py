@@ -53,13 +53,8 @@ def test_run_best_show_and_status_in_json(prefect_home: Path, tmp_path: Path) ->
     status = json.loads(_nightshift("status", "--json", home=tmp_path).stdout)
     assert status["campaigns"][0]["rounds_recorded"] == 2
     assert status["waiting_for_mlflow"] == 0
-
-
-def test_best_copies_program_and_figures(prefect_home: Path, tmp_path: Path) -> None:
-    _nightshift("run", TOY, "--rounds", "0", "--name", "toy-c", "--set", "propose.kind=random", home=tmp_path)
     out = tmp_path / "out"
-    result = _nightshift("best", "--out", str(out), home=tmp_path)
-    assert result.returncode == 0, result.stderr
+    assert _nightshift("best", "--out", str(out), home=tmp_path).returncode == 0
     assert {path.name for path in out.iterdir()} == {"program.py", "x.txt"}
 
 
