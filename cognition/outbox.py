@@ -36,13 +36,7 @@ class OutboxStore:
         `round_id` may also be the campaign's name, for the campaign's own run.
         """
         with self.database.write() as tx:
-            revision = _revision(tx, round_id, step)
-            same = (outbox.c.round_id == round_id, outbox.c.revision == revision, outbox.c.step == step)
-            if tx.execute(select(exists().where(*same))).scalar():
-                return False
-            values = {"campaign": campaign, "round_id": round_id, "revision": revision, "step": step}
-            tx.execute(insert(outbox).values(**values, payload=payload, created_at=now_iso()))
-        return True
+            return put_publication(tx, campaign, round_id, step, payload)
 
     def pending(self, limit: int) -> list[OutboxEntry]:
         """The oldest entries not published yet."""
@@ -65,6 +59,17 @@ class OutboxStore:
         """Publish everything of a campaign again; returns how many entries."""
         with self.database.write() as tx:
             return tx.execute(update(outbox).where(outbox.c.campaign == campaign).values(published=False)).rowcount
+
+
+def put_publication(tx: Connection, campaign: str, round_id: str, step: str, payload: JSON) -> bool:
+    """`OutboxStore.enqueue` inside a transaction."""
+    revision = _revision(tx, round_id, step)
+    same = (outbox.c.round_id == round_id, outbox.c.revision == revision, outbox.c.step == step)
+    if tx.execute(select(exists().where(*same))).scalar():
+        return False
+    values = {"campaign": campaign, "round_id": round_id, "revision": revision, "step": step}
+    tx.execute(insert(outbox).values(**values, payload=payload, created_at=now_iso()))
+    return True
 
 
 def _revision(tx: Connection, round_id: str, step: str) -> int:

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from cognition import elites
 from cognition.database import Database, now_iso
 from cognition.items import put_items
+from cognition.outbox import put_publication
 from cognition.programs import code_hash
-from cognition.records import Evaluation, Failure, Grid, Item, Outcome, Provenance, Sample, Score
+from cognition.records import JSON, Evaluation, Failure, Grid, Item, Outcome, Provenance, Sample, Score
 from cognition.rounds import Found, check_token, find_round, next_candidate_id
 from cognition.schema import campaigns, candidates, evaluations, rounds, scores
 from cognition.view import newest_sequence
@@ -35,6 +36,7 @@ class RoundResult:
     features: dict[str, float] = field(default_factory=dict)
     sandbox_tier: str = ""
     items: tuple[Item, ...] = ()
+    publication: JSON = None  # put into the outbox in the same transaction, as the step "record"
 
     def __post_init__(self) -> None:
         if self.code is None and not isinstance(self.outcome, Failure):
@@ -66,6 +68,8 @@ class RecordStore:
             if candidate is not None:
                 _rank(tx, row, result, candidate)
             put_items(tx, result.items)
+            if result.publication is not None:
+                put_publication(tx, row.campaign, result.round_id, "record", result.publication)
             _close(tx, row, result, candidate)
         return True
 

@@ -20,10 +20,11 @@ from prefect import flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectException
 
+from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, MachineFault, round_id
 from flows import prefect_rounds, progress, summary
 from flows.claim import release_dead_claims
-from flows.config import Settings
+from flows.config import ConfigError, Settings
 from flows.engines import engine_for
 from tasks.artefacts import workspace
 from tasks.codec import encode
@@ -54,6 +55,7 @@ async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
     checked = Settings.model_validate(settings)
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
+    refuse_other_measure(engine.archive, checked)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
     release_dead_claims(engine.archive, checked.name)
     await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
@@ -65,6 +67,20 @@ async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
     except MachineFault as fault:  # a full disk, say: the campaign's own ending is what has to be told
         logger.warning("the campaign's figures could not be stored: %s", fault)
     return encode(ended)
+
+
+def refuse_other_measure(archive: Archive, settings: Settings) -> None:
+    """Scores made under other options are not comparable: refuse to go on with them. Raises ConfigError."""
+    if settings.name not in [campaign.name for campaign in archive.campaigns()]:
+        return
+    before = archive.campaign(settings.name).settings
+    now = settings.model_dump(mode="json")
+    for section in ("options", "evaluate"):
+        if before[section] != now[section]:
+            raise ConfigError(
+                f"campaign {settings.name} was measured with {section} {before[section]}, now they are {now[section]}: "
+                "scores would not be comparable. Choose another name with --name"
+            )
 
 
 class _Run:
@@ -128,6 +144,9 @@ class _Run:
             progress.watcher.round_ended(progress.RoundEnded(index, identity, outcome, "", wall_s))
             return
         self.last_reason = str(error) or type(error).__name__
+        if isinstance(error, RoundBusy):  # another process is at it: neither a failure nor an outcome of ours
+            logger.warning("%s", error)
+            return
         if isinstance(error, BudgetExhausted):
             self.ended = Ended("budget", f"the budget is used up: {error}")
         self.machine_failures_in_a_row += 1

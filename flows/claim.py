@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from cognition.archive import Archive, StaleLease
+from cognition.archive import Archive, ArchiveError, StaleLease
 from cognition.randomness import derive
 from cognition.records import Sample
 from cognition.samplers import View
@@ -92,7 +92,7 @@ def _keep(archive: Archive, round: Round, lease_s: float, done: threading.Event)
         try:
             archive.renew_lease(round.id, round.token, lease_s)
         except StaleLease:
-            logger.warning(
-                "round %s was taken over by another worker; what is done here will not be recorded", round.id
-            )
+            logger.warning("round %s was taken over; what is done here will not be recorded", round.id)
             return
+        except ArchiveError as error:  # busy or full for a moment: the lease lasts three more tries
+            logger.warning("the lease of round %s could not be renewed: %s", round.id, error)

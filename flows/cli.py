@@ -14,12 +14,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
 from flows import config, registry, views
 from flows.home import Home, open_home
+from flows.terminal import safe
 
 app = typer.Typer(
     name="nightshift",
@@ -44,7 +44,7 @@ def main() -> None:
     except EXPECTED as error:
         fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENOTDIR):
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         fail(
             f"{error.filename or 'the state folder'}: {error.strerror}; nothing that was recorded is lost. "
@@ -54,7 +54,7 @@ def main() -> None:
 
 def fail(message: str, code: int = 2) -> None:
     """One line to stderr, then exit."""
-    errors.print(f"[red]nightshift:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
+    errors.print(f"[red]nightshift:[/] {safe(' '.join(message.split()))}", soft_wrap=True)
     sys.exit(code)
 
 
@@ -107,7 +107,8 @@ def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool) -> None:
         ended = runtime.run_campaign(
             settings,
             lambda: screen.print(
-                "finishing the rounds in flight; Ctrl-C again stops at once. `nightshift resume` goes on"
+                "finishing the rounds in flight; Ctrl-C again stops at once. "
+                f"`nightshift resume {settings.name}` goes on"
             ),
         )
     with _archive(home) as archive:
@@ -127,6 +128,7 @@ def rerun(
 ) -> None:
     """Run a recorded round again from a step on; the earlier steps' results are kept."""
     from flows import runtime
+    from flows.claim import is_dead
     from tasks.engine import STEPS
 
     home = open_home()
@@ -135,8 +137,9 @@ def rerun(
         if from_ not in STEPS:
             raise config.ConfigError(f"there is no step {from_!r}; steps are {', '.join(STEPS)}")
         settings = config.validate(archive.campaign(campaign).settings, f"campaign {campaign}")
+        runtime.enter(home, ephemeral=ephemeral)  # before the round is reopened: a server that fails costs nothing
+        archive.release_leases(campaign, is_dead)
         archive.reopen_round(round_id(campaign, index), from_, STEPS)
-    runtime.enter(home, ephemeral=ephemeral)
     state = runtime.run_single_round(settings, index)
     console.print(f"{round_name}: {state}")
     if state != "Completed":
@@ -202,11 +205,15 @@ def sync(
     with _archive(home) as archive:
         if campaign is not None:
             archive.requeue(_chosen(archive, campaign))
-        tracker = open_tracker(home.tracking_uri, home.mlflow_artefacts)
-        while entries := archive.pending(200):
-            ids = publish_entries(tracker, entries)
-            archive.mark_published(ids)
-            published += len(ids)
+        try:
+            tracker = open_tracker(home.tracking_uri, home.mlflow_artefacts)
+            while entries := archive.pending(200):
+                ids = publish_entries(tracker, entries)
+                archive.mark_published(ids)
+                published += len(ids)
+        except Exception as error:  # noqa: BLE001  # whatever MLflow raises, the answer is the same
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            fail(f"MLflow at {home.tracking_uri} did not take the results: {reason}; nothing is lost", code=1)
     console.print(f"{published} results published to {home.tracking_uri}")
 
 

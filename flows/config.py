@@ -7,6 +7,7 @@ there. Unknown keys are errors with a suggestion.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,7 +59,7 @@ class Settings(Frozen):
     problem: str = Field(description="A problem's name, e.g. circle_packing")
     options: dict[str, JSON] = Field(default_factory=dict, description="The problem's own options")
     rounds: int = Field(40, ge=0, le=100_000, description="Evolution rounds after the baseline, in total")
-    seed: int = Field(0, ge=0, description="All randomness of the campaign derives from it")
+    seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the campaign derives from it")
     workers: int = Field(4, ge=1, le=256, description="Rounds in flight (App. A: 4)")
     lease_s: float = Field(60.0, ge=5, description="How long a silent round keeps its claim")
     retrieve: RetrieveSettings = RetrieveSettings()
@@ -167,6 +168,9 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
 
 def _value(text: str) -> JSON:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"--set: {text} is not a finite number")
+    return value

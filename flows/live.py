@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cognition.records import Failure, Score
 from flows.progress import RoundEnded
+from flows.terminal import safe
 
 #: Longer reasons are cut in the terminal; `nightshift show` has them whole.
 REASON_CHARS = 100
@@ -74,4 +74,4 @@ class LiveView:
 
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
-    return escape(line if len(line) <= REASON_CHARS else line[: REASON_CHARS - 1] + "…")
+    return safe(line if len(line) <= REASON_CHARS else line[: REASON_CHARS - 1] + "…")

@@ -27,6 +27,7 @@ from flows.home import Home
 
 START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
 PREFERRED_PORT = 4200
+SLOW_SERVER_S = 30.0
 
 
 class ServerError(MachineFault):
@@ -63,9 +64,8 @@ def prefect_environment(home: Home) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(START_TIMEOUT_S)),
-        # The server asks to be called again after 50 ms when SQLite was busy; five such tries are not enough for eight
-        # busy workers, and giving up fails a round.
-        "PREFECT_CLIENT_MAX_RETRIES": "100",
+        # A server that is gone for good must be noticed: waits of 2, 4, 8 and 16 s, then the round fails.
+        "PREFECT_CLIENT_MAX_RETRIES": "4",
         "PREFECT_TASKS_REFRESH_CACHE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
@@ -98,7 +98,7 @@ def find(home: Home) -> ServerRecord | None:
 def ensure(home: Home) -> ServerRecord:
     """The running server of this state folder, started if need be. Raises ServerError."""
     with _lock(home):
-        return find(home) or _start(home)
+        return find(home) or _recovered(home) or _start(home)
 
 
 def stop(home: Home) -> bool:
@@ -114,6 +114,20 @@ def stop(home: Home) -> bool:
         process.kill()
     _record_path(home).unlink(missing_ok=True)
     return True
+
+
+def _recovered(home: Home) -> ServerRecord | None:
+    """The recorded server if it is only slow; one that stays silent is stopped, so that it gets no twin."""
+    record = _read(home)
+    if record is None or not _is_alive(record):
+        return None
+    deadline = time.monotonic() + SLOW_SERVER_S
+    while time.monotonic() < deadline:
+        if _answers(record):
+            return record
+        time.sleep(0.5)
+    stop(home)
+    return None
 
 
 def _start(home: Home) -> ServerRecord:

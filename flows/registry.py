@@ -53,6 +53,11 @@ def _class_of(name: str) -> Any:
         raise UnknownProblem(f"no problem is called {name!r}{hint} (known: {', '.join(sorted(known()))})")
     module, _, attribute = dotted.partition(":")
     try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise UnknownProblem(f"problem {name}: cannot load {dotted}: {error}") from error
+    if not isinstance(found, type) or not hasattr(found, "Options"):
+        raise UnknownProblem(
+            f"problem {name}: {dotted} is not a domain: a class with its `Options` (tasks/contract.py)"
+        )
+    return found

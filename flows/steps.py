@@ -22,7 +22,7 @@ from flows.config import Settings
 from flows.engines import engine_for
 from tasks import analyze as analysis
 from tasks import check as checking
-from tasks import evaluate, publish
+from tasks import evaluate
 from tasks import propose as proposing
 from tasks import record as recording
 from tasks import retrieve as retrieving
@@ -32,7 +32,6 @@ from tasks.codec import encode, fingerprint
 from tasks.contract import Trained
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
-from tasks.record import Recorded
 from tasks.retrieve import Retrieved
 
 Stored = dict[str, JSON]
@@ -159,20 +158,7 @@ async def record(
 ) -> Stored:
     """Make the round part of the archive."""
     engine, round = engine_for(work.settings), work.round
-    recorded = _record(engine, round, proposed, code, analysed, evaluations)
-    publish.recorded(engine, round, recorded.outcome)
-    return encode(recorded)
-
-
-def _record(
-    engine: Engine,
-    round: Round,
-    proposed: Proposed | Failure,
-    code: str,
-    analysed: Analysed | None,
-    evaluations: tuple[Evaluation, ...],
-) -> Recorded:
     if isinstance(proposed, Failure):
-        return recording.record_refusal(engine, round, proposed)
+        return encode(recording.record_refusal(engine, round, proposed))
     assert analysed is not None
-    return recording.record(engine, round, proposed, code, analysed, evaluations)
+    return encode(recording.record(engine, round, proposed, code, analysed, evaluations))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
@@ -17,6 +16,7 @@ from cognition.archive import Archive
 from cognition.records import Artefact, Candidate, Failure, Score
 from flows import config, local_server
 from flows.home import Home
+from flows.terminal import safe, without_controls
 from tasks import artefacts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def split_round(archive: Archive, name: str) -> tuple[str, int]:
     """Campaign and index of a round id. Raises ConfigError."""
     campaign, _, index = name.rpartition("-")
-    if not campaign or not index.isdigit():
+    if not campaign or not (index.isascii() and index.isdecimal()):
         raise config.ConfigError(f"{name!r} is not a round id; they look like circle-packing-0007")
     return archive.campaign(campaign).name, int(index)
 
@@ -130,7 +130,7 @@ def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[st
 def print_run(console: Console, report: dict[str, Any]) -> None:
     """The last lines of a run."""
     if report["ending"] in ("finished", "interrupted", "budget", "wall_time"):
-        console.print(f"\n[bold]{escape(report['sentence'])}[/]")
+        console.print(f"\n[bold]{safe(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
     console.print(f"outcomes: {outcomes or 'none'}; {_spend_line(report['spend'])}")
     if report["best"]:
@@ -156,7 +156,7 @@ def print_status(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
     for campaign in report["campaigns"]:
         for failure in campaign["machine_failures"]:
-            console.print(f"[red]{failure['round']}[/] {escape(failure['reason'])}", soft_wrap=True)
+            console.print(f"[red]{failure['round']}[/] {safe(failure['reason'])}", soft_wrap=True)
 
 
 def print_candidate(console: Console, report: dict[str, Any]) -> None:
@@ -166,20 +166,20 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     title = f"{outcome['fitness']:.12g}" if scored else f"{outcome['kind']}: {outcome['reason']}"
     console.print(
         Panel(
-            escape(title),
+            safe(title),
             title=report["id"],
             subtitle="made from " + (", ".join(report["lineage"]) or "nothing before it"),
         )
     )
-    console.print(Syntax(report["program"], "python", theme="ansi_light", line_numbers=True))
+    console.print(Syntax(without_controls(report["program"]), "python", theme="ansi_light", line_numbers=True))
     for name in ("motivation", "analysis"):
         if report[name]:
-            console.print(f"[bold]{name}[/]  {escape(report[name])}")
+            console.print(f"[bold]{name}[/]  {safe(report[name])}")
     table = Table("what", "value", show_header=False, box=None)
     for name, value in {**report["metrics"], **{f"feature {k}": v for k, v in report["features"].items()}}.items():
         table.add_row(name, f"{value:.10g}")
     for name, value in report["breakdown"].items():
-        table.add_row(name, escape(str(value)))
+        table.add_row(name, safe(str(value)))
     provenance = report["provenance"]
     table.add_row("proposer", f"{provenance['proposer']} ({provenance['form']}, model {provenance['model'] or 'none'})")
     table.add_row("sandbox", report["sandbox_tier"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cognition.records import Artefact, Failure, Measurements, Outcome, Score
+from cognition.records import JSON, Artefact, Failure, Measurements, Outcome, Score
 from tasks.analyze import Analysed
 from tasks.check import Checked
 from tasks.codec import encode
@@ -21,8 +21,12 @@ from tasks.tracking import now_ms
 
 def publish(engine: Engine, round: Round, step: str, **content: Any) -> None:
     """Queue one step's publication for the candidate's run; queued twice, it counts once."""
-    publication = Publication(engine.domain.name, round.campaign, round.id, now_ms(), **content)
-    engine.archive.enqueue(round.campaign, round.id, step, encode(publication))
+    engine.archive.enqueue(round.campaign, round.id, step, publication(engine, round, **content))
+
+
+def publication(engine: Engine, round: Round, **content: Any) -> dict[str, JSON]:
+    """A publication for the candidate's run, encoded."""
+    return encode(Publication(engine.domain.name, round.campaign, round.id, now_ms(), **content))
 
 
 def opened(engine: Engine, round: Round, retrieved: Retrieved) -> None:
@@ -95,13 +99,14 @@ def analysed(engine: Engine, round: Round, result: Analysed) -> None:
     publish(engine, round, "analyze", metrics=metrics, texts={"analysis.md": result.report})
 
 
-def recorded(engine: Engine, round: Round, outcome: Outcome) -> None:
-    """After record: the outcome and the model traffic, and the run is over."""
+def recorded(engine: Engine, round: Round, outcome: Outcome) -> dict[str, JSON]:
+    """For record: outcome and model traffic, and the run is over. The recording transaction queues it."""
     calls = engine.archive.calls(round.id)
     texts = {"model_calls.jsonl": "".join(json.dumps(asdict(call)) + "\n" for call in calls)} if calls else {}
     prices = [call.price_usd for call in calls if call.price_usd is not None]
     metrics = {"model/calls": float(len(calls)), "model/spend_usd": sum(prices)} if calls else {}
-    publish(engine, round, "record", tags=outcome_tags(outcome), texts=texts, metrics=metrics, status="FINISHED")
+    tags = outcome_tags(outcome)
+    return publication(engine, round, tags=tags, texts=texts, metrics=metrics, status="FINISHED")
 
 
 def machine_failed(engine: Engine, round: Round, step: str, reason: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cognition.archive import RoundResult
 from cognition.records import Evaluation, Failure, Outcome, Provenance, Score
+from tasks import publish
 from tasks.analyze import Analysed
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
@@ -47,6 +48,7 @@ def record(
             analysis=analysed.report,
             features=analysed.features,
             sandbox_tier=engine.sandbox.tier,
+            publication=publish.recorded(engine, round, analysed.outcome),
         )
     )
     return Recorded(round.id, round.index, round.candidate_id, analysed.outcome)
@@ -55,5 +57,8 @@ def record(
 def record_refusal(engine: Engine, round: Round, failure: Failure) -> Recorded:
     """Store a round whose proposals were all unusable."""
     nobody = Provenance("none")
-    engine.archive.record(RoundResult(round.id, round.token, outcome=failure, code=None, provenance=nobody))
+    publication = publish.recorded(engine, round, failure)
+    engine.archive.record(
+        RoundResult(round.id, round.token, outcome=failure, code=None, provenance=nobody, publication=publication)
+    )
     return Recorded(round.id, round.index, None, failure)

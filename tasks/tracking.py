@@ -240,16 +240,26 @@ def _fetch(artefact: Artefact, folder: Path) -> None:
 def publish_entries(tracker: Tracker, entries: Sequence[Entry]) -> list[int]:
     """Publish entries, those of one run merged into one call each, and return their ids."""
     groups: dict[tuple[str, str], list[Publication]] = {}
+    run_of: dict[int, tuple[str, str]] = {}
+    waiting: set[int] = set()
     for entry in entries:
         try:
             publication = decode(entry.payload, Publication)
         except UndecodableResult as error:
             logger.error("an entry of the outbox is dropped, `nightshift sync CAMPAIGN` makes no new one: %s", error)
             continue
-        groups.setdefault((publication.experiment, publication.run_key), []).append(publication)
-    for group in groups.values():
-        tracker.publish(*group)
-    return [entry.id for entry in entries]
+        run_of[entry.id] = (publication.experiment, publication.run_key)
+        groups.setdefault(run_of[entry.id], []).append(publication)
+    refused: list[Exception] = []
+    for key, group in groups.items():
+        try:
+            tracker.publish(*group)
+        except Exception as error:  # noqa: BLE001  # one run that MLflow refuses must not hold up the others
+            refused.append(error)
+            waiting.update(entry_id for entry_id, run in run_of.items() if run == key)
+    if refused and len(refused) == len(groups):
+        raise refused[0]
+    return [entry.id for entry in entries if entry.id not in waiting]
 
 
 def now_ms() -> int:

@@ -174,9 +174,12 @@ def metrics_of(verified: Verified, box: Rectangle, known: float | None) -> dict[
 
 
 def as_ratios(verified: Verified) -> dict[str, JSON]:
-    """The repaired packing with every number as an exact ratio, so that anyone can check it again."""
+    """The repaired packing with every number as an exact ratio, so that anyone can check it again.
+
+    The sum is given as a decimal only: its exact ratio can have more digits than Python agrees to write.
+    """
     rows = [[str(c.x), str(c.y), str(c.r)] for c in verified.circles]
-    return {"circles": rows, "sum_radii": str(verified.total), "sum_radii_decimal": decimal_down(verified.total, 15)}
+    return {"circles": rows, "sum_radii_decimal": decimal_down(verified.total, 15)}
 
 
 PROGRAM_CONTRACT = """\

@@ -112,6 +112,14 @@ def test_an_unreadable_entry_is_dropped_and_the_others_published(tracker: Tracke
     assert len(_runs(tracker, "tags.`nightshift.round_id` = 'c-0005'")) == 1
 
 
+def test_a_run_that_mlflow_refuses_does_not_hold_up_the_others(tracker: Tracker) -> None:
+    outbox = ListOutbox()
+    outbox.add(replace(OPENED, run_key="c-0009", metrics={"bad|name": 1.0}))
+    outbox.add(replace(OPENED, run_key="c-0010", metrics={"good": 1.0}))
+    assert publish_entries(tracker, outbox.pending(10)) == [2]
+    assert len(_runs(tracker, "tags.`nightshift.round_id` = 'c-0010'")) == 1
+
+
 def test_what_mlflow_missed_is_published_later(database: Path) -> None:
     outbox = ListOutbox()
     outbox.add(replace(OPENED, run_key="c-0006"))
