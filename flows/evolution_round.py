@@ -1,7 +1,7 @@
 """One evolution round: learn (retrieve), design (propose, check), experiment (train, benchmark), analyze, record.
 
-Every round is a flow run of the deployment `evolution-round`, so it has a Retry button in the Prefect UI. Read this
-file from top to bottom to follow a round; each step's work is the function of the same name in tasks/.
+Every round is a flow run of the deployment `evolution-round`; a failed one can be marked for retry in the Prefect UI.
+Read this file from top to bottom to follow a round; each step's work is the function of the same name in tasks/.
 """
 
 from __future__ import annotations

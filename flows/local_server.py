@@ -64,8 +64,9 @@ def prefect_environment(home: Home) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(START_TIMEOUT_S)),
-        # A server that is gone for good must be noticed: waits of 2, 4, 8 and 16 s, then the round fails.
-        "PREFECT_CLIENT_MAX_RETRIES": "4",
+        # A busy server asks to be called again after 200 ms. One that is gone for good must be noticed: the waits are
+        # then 2, 4, 8, 16 and 32 s before the round fails.
+        "PREFECT_CLIENT_MAX_RETRIES": "5",
         "PREFECT_TASKS_REFRESH_CACHE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",

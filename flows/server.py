@@ -2,8 +2,8 @@
 
 What differs from `prefect server start` is about SQLite, which has one writer. Requests that read and then write can
 lose against the task-run recorder's commits; the server then answers 503 and the client sleeps two seconds. Here the
-recorder commits in batches (flows/local_server.py sets that), a busy answer is tried again here after 50 ms, requests
-that may write take turns, and nobody waits a minute for a lock.
+recorder commits in batches (flows/local_server.py sets that), every 503 tells the client to come back after 200 ms,
+requests that may write take turns, and nobody waits a minute for a lock.
 
 It does not supervise anything, and it listens on 127.0.0.1 unless told otherwise.
 """
@@ -21,57 +21,22 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-TRIES = 60
-PAUSE_S = 0.05
+RETRY_AFTER_S = b"0.2"
 BUSY_TIMEOUT_MS = 2_000
 
 
-def try_again(app: ASGIApp) -> ASGIApp:
-    """Answer a 503 of `app` by asking it again, with the same request, up to TRIES times.
-
-    Prefect answers 503 when SQLite was busy and the transaction was rolled back, so asking again repeats nothing. Its
-    client would do the same after two seconds, and give up after a few times.
-    """
+def hurry_retries(app: ASGIApp) -> ASGIApp:
+    """Add `Retry-After` to the 503 answers of `app`, so that a client comes back soon instead of in two seconds."""
 
     async def wrapped(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        body = await _whole_body(receive)
-        for attempt in range(TRIES):
-            if await _answered(app, scope, body, receive, send, is_last=attempt == TRIES - 1):
-                return
-            await asyncio.sleep(PAUSE_S)
-
-    return wrapped
-
-
-async def _whole_body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = bool(message.get("more_body", False))
-    return body
-
-
-async def _answered(app: ASGIApp, scope: Message, body: bytes, receive: Receive, send: Send, *, is_last: bool) -> bool:
-    """Ask once; False if the answer was a 503 that was held back."""
-    pending = [{"type": "http.request", "body": body, "more_body": False}]
-    held_back = False
-
-    async def receive_again() -> Message:
-        return pending.pop() if pending else await receive()
-
-    async def send_unless_busy(message: Message) -> None:
-        nonlocal held_back
-        if message["type"] == "http.response.start" and message["status"] == 503 and not is_last:
-            held_back = True
-        if not held_back:
+        async def send_hurried(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 503:
+                message["headers"] = [*message.get("headers", []), (b"retry-after", RETRY_AFTER_S)]
             await send(message)
 
-    await app({**scope, "state": dict(scope.get("state", {}))}, receive_again, send_unless_busy)
-    return not held_back
+        await app(scope, receive, send_hurried)
+
+    return wrapped
 
 
 def one_writer(app: ASGIApp) -> ASGIApp:
@@ -122,7 +87,7 @@ def main() -> None:
     if os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite").startswith("sqlite"):
         wait_briefly_for_locks()
     uvicorn.run(
-        one_writer(try_again(create_app(final=True))),
+        one_writer(hurry_retries(create_app(final=True))),
         host=arguments.host,
         port=arguments.port,
         log_level="warning",

@@ -6,7 +6,7 @@ processes. Programs can ask for trouble: `machine_fault` raises one while the fi
 
 from __future__ import annotations
 
-import ast
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,10 +105,6 @@ class Toy(BaseDomain):
 
 
 def _x(code: str) -> float:
-    """The last number assigned or passed as `value=`; the code is read, never run."""
-    numbers = [
-        float(node.value)
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-    ]
-    return numbers[-1] if numbers else 0.0
+    """The last number assigned or passed as `value=`. The code is read, never run, nor parsed in a worker thread."""
+    numbers = re.findall(r"=\s*(-?\d+(?:\.\d+)?)", code)
+    return float(numbers[-1]) if numbers else 0.0

@@ -41,7 +41,7 @@ def _archive() -> Archive:
 
 def test_a_campaign_records_its_baseline_and_every_round(home: Path, tmp_path: Path) -> None:
     ended = _run(_settings("whole", tmp_path, rounds=4))
-    assert ended.ending == "finished"
+    assert ended.ending == "finished", ended.sentence
     with _archive() as archive:
         assert archive.recorded_rounds("whole") == {0, 1, 2, 3, 4}
         baseline = archive.candidate("whole-0000")
@@ -75,6 +75,7 @@ def test_a_retry_of_a_failed_round_runs_only_the_failed_step(home: Path, tmp_pat
     assert failed_once["check"] == 1
     assert failed_once["train"] == 3  # the first try and two retries
     fault.unlink()
+    asyncio.run(_press_retry("retry-0001"))
     before = _calls(tmp_path)
     assert _run(settings).ending == "finished"
     again = _calls(tmp_path) - before
@@ -88,6 +89,18 @@ def test_a_retry_of_a_failed_round_runs_only_the_failed_step(home: Path, tmp_pat
     assert states == ["Completed"]  # the very same flow run, not a second one
 
 
+async def _press_retry(name: str) -> None:
+    """What the UI's Retry button does: the failed flow run is marked as awaiting its retry."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+    from prefect.states import AwaitingRetry
+
+    async with get_client() as client:
+        (run,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+        assert run.deployment_id is not None  # the UI shows the button only then
+        await client.set_flow_run_state(run.id, AwaitingRetry())
+
+
 async def _flow_run_states(name: str) -> list[str]:
     from prefect import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
@@ -95,6 +108,16 @@ async def _flow_run_states(name: str) -> list[str]:
     async with get_client() as client:
         runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
     return [str(run.state_name) for run in runs]
+
+
+def test_other_options_under_the_same_name_are_refused(home: Path, tmp_path: Path) -> None:
+    from flows.config import ConfigError
+
+    _run(_settings("mixed", tmp_path, rounds=0))
+    with pytest.raises(ConfigError, match=r"campaign mixed was measured with options .*--name"):
+        _run(_settings("mixed", tmp_path, rounds=1, options={"sleep_s": 0.1}))
+    with pytest.raises(ConfigError, match="evaluate"):
+        _run(_settings("mixed", tmp_path, rounds=1, evaluate={"replicates": 2}))
 
 
 def test_machine_faults_in_a_row_stop_the_campaign(home: Path, tmp_path: Path) -> None:

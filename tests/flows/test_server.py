@@ -5,51 +5,31 @@ from typing import Any
 
 import pytest
 
-from flows.server import TRIES, one_writer, try_again
+from flows.server import hurry_retries, one_writer
 
 
-class Busy:
-    """Answers 503 a number of times, then 201; remembers the bodies it was sent."""
+async def _headers_of(status: int) -> list[tuple[bytes, bytes]]:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": [(b"x", b"y")]})
 
-    def __init__(self, busy: int) -> None:
-        self.busy = busy
-        self.bodies: list[bytes] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.bodies.append((await receive())["body"])
-        status = 503 if len(self.bodies) <= self.busy else 201
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": str(status).encode()})
-
-
-async def _post(app: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    monkeypatch.setattr("flows.server.PAUSE_S", 0.0)
-    first = {"type": "http.request", "body": b"a", "more_body": True}
-    parts = [{"type": "http.request", "body": b"b", "more_body": False}, first]
     sent: list[Any] = []
-
-    async def receive() -> Any:
-        return parts.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await try_again(app)({"type": "http", "method": "POST"}, receive, send)
-    return sent
+    async def receive() -> Any:
+        return {}
+
+    await hurry_retries(app)({"type": "http"}, receive, send)
+    return list(sent[0]["headers"])
 
 
-async def test_a_busy_answer_is_asked_for_again_with_the_same_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Busy(2)
-    sent = await _post(app, monkeypatch)
-    assert app.bodies == [b"ab"] * 3
-    assert [message.get("status") or message["body"] for message in sent] == [201, b"201"]
+async def test_a_503_says_come_back_soon() -> None:
+    assert await _headers_of(503) == [(b"x", b"y"), (b"retry-after", b"0.2")]
 
 
-async def test_a_server_that_stays_busy_says_so_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Busy(10_000)
-    sent = await _post(app, monkeypatch)
-    assert len(app.bodies) == TRIES
-    assert sent[0]["status"] == 503
+async def test_other_answers_are_left_alone() -> None:
+    assert await _headers_of(200) == [(b"x", b"y")]
 
 
 @pytest.mark.parametrize(("method", "at_once"), [("POST", 1), ("GET", 3)])
