@@ -64,9 +64,9 @@ def prefect_environment(home: Home) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(int(START_TIMEOUT_S)),
-        # A busy server asks to be called again after 200 ms. One that is gone for good must be noticed: the waits are
-        # then 2, 4, 8, 16 and 32 s before the round fails.
-        "PREFECT_CLIENT_MAX_RETRIES": "5",
+        # A busy server asks to be called again after 50 ms; with several workers a few such tries are not enough, and
+        # giving up fails a round. A server that is gone for good is noticed by flows/runtime.py instead.
+        "PREFECT_CLIENT_MAX_RETRIES": "100",
         "PREFECT_TASKS_REFRESH_CACHE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",

@@ -7,15 +7,23 @@ A server given by PREFECT_API_URL is used as it is; else the local one of the st
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
+
+import httpx
 
 from flows import local_server, progress
 from flows.config import Settings
 from flows.home import Home
+
+#: How often the Prefect server is asked whether it is there, and how long it may be silent.
+CHECK_S = 5.0
+AWAY_S = 60.0
 
 
 def enter(home: Home, *, ephemeral: bool) -> str:
@@ -41,9 +49,40 @@ def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
 
     async def body() -> Any:
         _handle_interrupts(on_interrupt)
-        return decode(await campaign(settings.model_dump(mode="json")), Ended)
+        guard = asyncio.create_task(_leave_without_server())
+        try:
+            return decode(await campaign(settings.model_dump(mode="json")), Ended)
+        finally:
+            guard.cancel()
 
     return asyncio.run(_closing(body))
+
+
+async def _leave_without_server() -> None:
+    """End the process when the Prefect server has been away for AWAY_S: its client would go on trying for hours.
+
+    Leaving at once is safe: what is stored is stored, and `resume` takes over the claims of a dead process.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return
+    last_answer = time.monotonic()
+    async with httpx.AsyncClient(timeout=CHECK_S) as client:
+        while time.monotonic() - last_answer < AWAY_S:
+            await asyncio.sleep(CHECK_S)
+            with contextlib.suppress(httpx.HTTPError):
+                await client.get(f"{url}/health")
+                last_answer = time.monotonic()
+    _leave(f"the Prefect server at {url} has not answered for {AWAY_S:.0f} s; nothing that was recorded is lost")
+
+
+def _leave(sentence: str) -> None:
+    from flows.engines import kill_sandboxes
+
+    kill_sandboxes()
+    message = f"nightshift: {sentence}. `nightshift resume` starts a new one and goes on"
+    print(message, file=sys.stderr, flush=True)  # noqa: T201  # part of the CLI
+    os._exit(1)
 
 
 def run_single_round(settings: Settings, index: int) -> str:

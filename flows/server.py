@@ -2,7 +2,7 @@
 
 What differs from `prefect server start` is about SQLite, which has one writer. Requests that read and then write can
 lose against the task-run recorder's commits; the server then answers 503 and the client sleeps two seconds. Here the
-recorder commits in batches (flows/local_server.py sets that), every 503 tells the client to come back after 200 ms,
+recorder commits in batches (flows/local_server.py sets that), every 503 tells the client to come back after 50 ms,
 requests that may write take turns, and nobody waits a minute for a lock.
 
 It does not supervise anything, and it listens on 127.0.0.1 unless told otherwise.
@@ -21,7 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-RETRY_AFTER_S = b"0.2"
+RETRY_AFTER_S = b"0.05"
 BUSY_TIMEOUT_MS = 2_000
 
 

@@ -95,7 +95,7 @@ def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
 def candidate_uid(readable: list[str], scratch_root: Path, tier: Tier) -> int | None:
     """The user id candidates get from an engine that is root; None: they keep ours (without any capability).
 
-    Root's own files are often closed to others (a Python in root's home). With a mount namespace only the last part of a
+    Root's own files are often closed to others (a Python in root's home). With a mount namespace only the end of a
     path counts; without one every part does. Where they are closed the candidate stays user 0, stripped of all power.
     """
     if os.geteuid() != 0:

@@ -25,7 +25,7 @@ async def _headers_of(status: int) -> list[tuple[bytes, bytes]]:
 
 
 async def test_a_503_says_come_back_soon() -> None:
-    assert await _headers_of(503) == [(b"x", b"y"), (b"retry-after", b"0.2")]
+    assert await _headers_of(503) == [(b"x", b"y"), (b"retry-after", b"0.05")]
 
 
 async def test_other_answers_are_left_alone() -> None:
