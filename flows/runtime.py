@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -46,6 +47,9 @@ def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
     """Run a campaign in this process and return its `Ended`. The first Ctrl-C ends it cleanly, the second at once."""
     from flows.campaign import Ended, campaign
     from tasks.codec import decode
+
+    # A lost server is told in one sentence below, not once per event that could not be sent.
+    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)
 
     async def body() -> Any:
         _handle_interrupts(on_interrupt)
