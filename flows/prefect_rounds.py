@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_engine import run_flow_async
@@ -61,6 +60,3 @@ async def _flow_run(
         await client.set_flow_run_state(flow_run.id, Pending(message="resumed by its campaign"), force=True)
         flow_run = await client.read_flow_run(flow_run.id)
     return flow_run
-
-
-__all__ = ["get_client", "register", "run_round"]
