@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -53,6 +54,15 @@ class Timings:
         assert ended.outcome is not None, ended.reason
         self.rounds.append(ended.wall_s)
         self.cpu.append(time.process_time())
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What rounds cost, the first few left out; `rounds_per_s` counts everything from start to end."""
+
+    walls_s: list[float]
+    cpus_s: list[float]
+    rounds_per_s: float
 
 
 class NoSandbox:
@@ -127,32 +137,31 @@ def fill(archive: Archive, settings: Settings, population: int) -> None:
         )
 
 
-def measure(home: Home, population: int, rounds: int, workers: int, latency_s: float) -> dict[str, float]:
-    """One campaign; what its rounds cost."""
-    settings = settings_of(f"overhead-{population}-{workers}-{int(latency_s * 1000)}", population + rounds, workers)
+def filled(home: Home, name: str, population: int, workers: int = 1) -> str:
+    """A campaign whose first `population` rounds and baseline are recorded; returns its name."""
     with Archive.open(home.archive_url) as archive:
-        fill(archive, settings, population + 1)
+        fill(archive, settings_of(name, population, workers), population + 1)
+    return name
+
+
+def measure(home: Home, name: str, done: int, rounds: int, workers: int, latency_s: float) -> Cost:
+    """Run the next `rounds` of a campaign of which `done` are recorded; what they cost."""
     timings = Timings([], [])
     progress.watch(timings)
     started = time.perf_counter()
     with replaced(latency_s):
-        ended = runtime.run_campaign(settings, lambda: None)
+        ended = runtime.run_campaign(settings_of(name, done + rounds, workers), lambda: None)
     assert ended.ending == "finished", ended.sentence
-    wall = time.perf_counter() - started
-    kept = timings.rounds[WARM_UP:]
-    return {
-        "median": statistics.median(kept),
-        "mean": statistics.fmean(kept),
-        "p90": sorted(kept)[int(len(kept) * 0.9)],
-        "cpu": (timings.cpu[-1] - timings.cpu[WARM_UP - 1]) / len(kept),
-        "rounds_per_s": len(timings.rounds) / wall,
-    }
+    wall_s = time.perf_counter() - started
+    cpu_s = [after - before for before, after in pairwise(timings.cpu)]
+    return Cost(timings.rounds[WARM_UP:], cpu_s[WARM_UP - 1 :], len(timings.rounds) / wall_s)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=20, help="per population and turn")
+    parser.add_argument("--turns", type=int, default=4, help="populations take turns, so that drift hits all alike")
     parser.add_argument("--populations", type=int, nargs="+", default=[50, 10_000])
     parser.add_argument("--latency", type=float, nargs="*", default=[])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
@@ -161,8 +170,8 @@ def main() -> None:
         home = open_home(Path(folder))
         runtime.enter(home, ephemeral=False)
         try:
-            measure(home, 5, 10, 1, 0.0)  # imports, first connections
-            overhead_table(home, arguments.populations, arguments.rounds)
+            measure(home, filled(home, "warm-up", 5), 5, 10, 1, 0.0)  # imports, first connections
+            overhead_table(home, arguments.populations, arguments.rounds, arguments.turns)
             if arguments.latency:
                 latency_table(home, arguments.latency, arguments.workers)
         finally:
@@ -171,12 +180,21 @@ def main() -> None:
     print(f"\npeak memory of the engine {peak_mb:.0f} MB; {os.cpu_count()} cores")
 
 
-def overhead_table(home: Home, populations: list[int], rounds: int) -> None:
+def overhead_table(home: Home, populations: list[int], rounds: int, turns: int) -> None:
     """One worker, no latency."""
-    print("| population | wall s, median | mean | 90th percentile | client CPU-s |\n|---|---|---|---|---|")
+    names = {population: filled(home, f"overhead-{population}", population) for population in populations}
+    costs: dict[int, list[Cost]] = {population: [] for population in populations}
+    for turn in range(turns):
+        for population, name in names.items():
+            costs[population].append(measure(home, name, population + turn * rounds, rounds, 1, 0.0))
+    print("| population | wall s, median | mean | 90th percentile | client CPU-s, mean | medians of the turns |")
+    print("|---|---|---|---|---|---|")
     for population in populations:
-        cost = measure(home, population, rounds, 1, 0.0)
-        row = f"{cost['median']:.3f} | {cost['mean']:.3f} | {cost['p90']:.3f} | {cost['cpu']:.3f}"
+        walls = [wall_s for cost in costs[population] for wall_s in cost.walls_s]
+        cpu_s = statistics.fmean(cpu_s for cost in costs[population] for cpu_s in cost.cpus_s)
+        p90 = sorted(walls)[int(len(walls) * 0.9)]
+        medians = ", ".join(f"{statistics.median(cost.walls_s):.3f}" for cost in costs[population])
+        row = f"{statistics.median(walls):.3f} | {statistics.fmean(walls):.3f} | {p90:.3f} | {cpu_s:.3f} | {medians}"
         print(f"| {population:,} | {row} |", flush=True)
 
 
@@ -186,12 +204,10 @@ def latency_table(home: Home, latencies: list[float], workers: list[int]) -> Non
     for latency_s in latencies:
         for count in workers:
             rounds = max(2 * count, min(40, int(20 / latency_s) * count))
-            cost = measure(home, 50 + count, rounds, count, latency_s)
-            ideal = count / latency_s
-            print(
-                f"| {latency_s:g} | {count} | {cost['rounds_per_s']:.2f} | {cost['rounds_per_s'] / ideal:.0%} |",
-                flush=True,
-            )
+            name = filled(home, f"latency-{int(latency_s * 1000)}-{count}", 50, count)
+            cost = measure(home, name, 50, rounds, count, latency_s)
+            share = cost.rounds_per_s / (count / latency_s)
+            print(f"| {latency_s:g} | {count} | {cost.rounds_per_s:.2f} | {share:.0%} |", flush=True)
 
 
 if __name__ == "__main__":
