@@ -51,7 +51,7 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
     """The seven steps in order. A typed failure of the candidate skips ahead to analyze."""
 
     def key(step: str, *upstream: object) -> str:
-        return steps.step_key(step, engine, settings, round, *upstream)
+        return steps.key_of(step, engine, settings, round, *upstream)
 
     work = as_is(Work(settings, round))
     retrieved = decode(await steps.retrieve(key("retrieve"), work), Retrieved)
@@ -101,11 +101,11 @@ async def evaluate_seed(
 ) -> tuple[Trained | Failure, Measurements | Failure]:
     """One replicate."""
     work = as_is(Work(settings, round))
-    key = steps.step_key("train", engine, settings, round, checked, seed)
+    key = steps.key_of("train", engine, settings, round, checked, seed)
     trained = decode(await steps.train(key, work, as_is(checked), seed), Trained, Failure)
     if isinstance(trained, Failure):
         return trained, trained
-    key = steps.step_key("benchmark", engine, settings, round, checked, trained, seed)
+    key = steps.key_of("benchmark", engine, settings, round, checked, trained, seed)
     measured = await steps.benchmark(key, work, as_is(checked), as_is(trained), seed)
     return trained, decode(measured, Measurements, Failure)
 
@@ -117,6 +117,6 @@ async def mended(
     if settings.check.debugger == "off":
         return None
     work = as_is(Work(settings, round))
-    key = steps.step_key("check", engine, settings, round, checked, failure)
+    key = steps.key_of("check", engine, settings, round, checked, failure)
     result = decode(await steps.repair(key, work, as_is(checked), as_is(failure)), Checked, Failure)
     return result if isinstance(result, Checked) else None

@@ -20,6 +20,7 @@ from prefect.utilities.annotations import quote
 from cognition.records import JSON, Evaluation, Failure, MachineFault, Measurements
 from flows.config import Settings
 from flows.engines import engine_for
+from flows.results import set_aside_if_damaged
 from tasks import analyze as analysis
 from tasks import check as checking
 from tasks import evaluate
@@ -71,6 +72,13 @@ CACHED: dict[str, Any] = {
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": _is_worth_retrying,
 }
+
+
+def key_of(step: str, engine: Engine, settings: Settings, round: Round, *upstream: object) -> str:
+    """The step's cache key, once it is sure that a result stored under it can be read."""
+    key = step_key(step, engine, settings, round, *upstream)
+    set_aside_if_damaged(key)
+    return key
 
 
 def step_key(step: str, engine: Engine, settings: Settings, round: Round, *upstream: object) -> str:

@@ -24,6 +24,12 @@ class SandboxUnavailable(MachineFault):
     may_pass = False
 
 
+class HostOverloaded(MachineFault):
+    """The host starved a job or ran out of memory, also when no other job of ours ran beside it."""
+
+    may_pass = False  # not at once: it was tried again, alone
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one run of candidate code. Memory counts the whole process tree."""

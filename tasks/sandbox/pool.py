@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import itertools
+import logging
 import os
 import secrets
 import sys
@@ -17,10 +18,13 @@ from types import TracebackType
 
 from cognition.records import Failure, FailureKind, MachineFault
 from tasks.sandbox import scratch, session, tiers, verdict
-from tasks.sandbox.handle import Finished, Job, Limits, SandboxUnavailable
+from tasks.sandbox.handle import Finished, HostOverloaded, Job, Limits, SandboxUnavailable
 from tasks.sandbox.inside import landlock, proctree, seccomp
+from tasks.sandbox.load import Load
 from tasks.sandbox.tiers import INSIDE, Tier
 from tasks.sandbox.zygotes import View, Zygote, ZygoteDied
+
+logger = logging.getLogger(__name__)
 
 PRELOAD = ("numpy", "scipy.optimize")
 JOBS_PER_ZYGOTE = 200
@@ -95,6 +99,7 @@ class Pool:
         self._scratch_root = scratch_root.absolute()
         self._scratch_root.mkdir(parents=True, exist_ok=True)
         self._slots = threading.Semaphore(zygotes)
+        self._load = Load()
         self._lock = threading.Lock()
         self._idle: list[Zygote] = []
         self._numbers = itertools.count()
@@ -109,16 +114,30 @@ class Pool:
         """Run one job to its end; waits for a free zygote first. Raises MachineFault if the host is to blame."""
         _validate(job)
         job = dataclasses.replace(job, adapter=job.adapter.resolve(), data=tuple(path.resolve() for path in job.data))
-        with self._slots:
-            for _ in range(ATTEMPTS):
-                try:
-                    ending = self._attempt(job)
-                except ZygoteDied as error:
-                    reason = str(error)
-                except OSError as error:
-                    raise MachineFault(f"the sandbox cannot run a job: {error}") from error
-                else:
-                    return verdict.judge(ending, job.limits, self.tier)
+        try:
+            with self._slots:
+                return self._run(job)
+        except OSError as error:
+            raise MachineFault(f"the sandbox cannot run a job: {error}") from error
+
+    def _run(self, job: Job) -> Finished | Failure:
+        """Beside other jobs; if the host had no time or memory for it, once more with nothing of ours beside it."""
+        try:
+            with self._load.beside_others():
+                return self._judged(job)
+        except HostOverloaded as fault:
+            logger.warning("%s; the job runs again, alone", fault)
+        with self._load.alone():
+            return self._judged(job)
+
+    def _judged(self, job: Job) -> Finished | Failure:
+        for _ in range(ATTEMPTS):
+            try:
+                ending = self._attempt(job)
+            except ZygoteDied as error:
+                reason = str(error)
+            else:
+                return verdict.judge(ending, job.limits, self.tier)
         return Failure(FailureKind.CRASH, f"the sandbox around it died {ATTEMPTS} times: {reason}")
 
     def close(self) -> None:

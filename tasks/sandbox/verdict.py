@@ -11,9 +11,9 @@ import os
 import signal
 from dataclasses import dataclass, field
 
-from cognition.records import JSON, Cost, Failure, FailureKind, MachineFault
+from cognition.records import JSON, Cost, Failure, FailureKind
 from tasks.sandbox import answer
-from tasks.sandbox.handle import Finished, Limits
+from tasks.sandbox.handle import Finished, HostOverloaded, Limits
 
 TAIL_CHARACTERS = 4000
 OUTPUT_CHARACTERS = 16_000
@@ -40,7 +40,7 @@ class Ending:
 
 
 def judge(ending: Ending, limits: Limits, tier: str) -> Finished | Failure:
-    """The result of a run. Raises MachineFault if the host is to blame."""
+    """The result of a run. Raises HostOverloaded if the host is to blame."""
     if ending.wall_used_up:
         return _judge_wall(ending, limits)
     if ending.memory_killed:
@@ -66,7 +66,7 @@ def _judge_wall(ending: Ending, limits: Limits) -> Failure:
         return _failure(ending, FailureKind.CPU_TIME, f"computed for all of its {limits.wall_s:g} s of wall time")
     waited_s = ending.run_delay_s + ending.blocked_s
     if waited_s > wall_s / 2:
-        raise MachineFault(
+        raise HostOverloaded(
             f"the host kept a candidate waiting for {waited_s:.1f} of {wall_s:.1f} s (CPU {ending.run_delay_s:.1f} s, "
             f"disk {ending.blocked_s:.1f} s); run fewer things at once"
         )
@@ -98,10 +98,10 @@ def _judge_signal(ending: Ending, number: int, limits: Limits) -> Failure:
 
 
 def _blame_host_memory(ending: Ending, limits: Limits) -> None:
-    """Raise MachineFault if the kernel had to make room and this job was not the one that took it."""
+    """Raise HostOverloaded if the kernel had to make room and this job was not the one that took it."""
     peak_mb = ending.cost.peak_memory_mb
     if ending.host_out_of_memory and peak_mb < limits.memory_mb / 2:
-        raise MachineFault(f"the host ran out of memory and killed a job at {peak_mb:.0f} of {limits.memory_mb} MB")
+        raise HostOverloaded(f"the host ran out of memory and killed a job at {peak_mb:.0f} of {limits.memory_mb} MB")
 
 
 def _judge_silence(ending: Ending, limits: Limits, reason: str) -> Failure:
