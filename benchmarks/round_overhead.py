@@ -95,7 +95,7 @@ class SlowProposer:
 def replaced(latency_s: float) -> Iterator[None]:
     """The engine without sandbox and with a scripted proposer."""
     with (
-        patch("flows.engines._sandbox", lambda settings, home: NoSandbox()),
+        patch("flows.engines._sandbox", lambda settings, home, domain: NoSandbox()),
         patch("flows.engines._proposer", lambda settings, domain, model: SlowProposer(latency_s)),
     ):
         yield

@@ -15,7 +15,7 @@ from cognition.samplers import make_sampler
 from flows import registry
 from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
-from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer
+from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer, WordNovelty
 from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
 from tasks.codec import fingerprint
 from tasks.contract import Domain
@@ -99,11 +99,11 @@ def _open(settings: Settings, home: Home) -> _Opened:
         archive=archive,
         items=items,
         sampler=make_sampler(settings.sampler),
-        sandbox=_sandbox(settings, home),
+        sandbox=_sandbox(settings, home, domain),
         proposer=_proposer(settings, domain, model),
         analyzer=_analyzer(settings, model),
         reviewer=ModelReviewer(_need(model, "reviewer")) if settings.check.reviewer == "model" else OffReviewer(),
-        novelty=OffNovelty(),
+        novelty=WordNovelty() if settings.check.novelty == "words" else OffNovelty(),
         debugger=ModelDebugger(_need(model, "debugger")) if settings.check.debugger == "model" else OffDebugger(),
         artefact_root=home.artefacts.as_uri(),
         retrieve=settings.retrieve,
@@ -122,14 +122,18 @@ def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | 
     return publisher
 
 
-def _sandbox(settings: Settings, home: Home) -> Pool:
+def _sandbox(settings: Settings, home: Home, domain: Domain) -> Pool:
     """One sandbox per process and kind: zygotes cost seconds."""
     wanted = settings.sandbox
-    key = fingerprint(wanted, settings.workers)
+    key = fingerprint(wanted, settings.workers, domain.preload)
     if key not in _process.sandboxes:
         tier = None if wanted.tier == "auto" else wanted.tier
         _process.sandboxes[key] = open_sandbox(
-            own(home.scratch), tier=tier, unsafe=wanted.unsafe_no_sandbox, zygotes=settings.workers
+            own(home.scratch),
+            tier=tier,
+            unsafe=wanted.unsafe_no_sandbox,
+            zygotes=settings.workers,
+            preload=domain.preload,
         )
     return _process.sandboxes[key]
 

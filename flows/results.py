@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from prefect.results import ResultRecord
+from prefect.results import ResultRecord  # type: ignore[attr-defined]  # documented there, defined elsewhere
 from prefect.settings import get_current_settings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def set_aside_if_damaged(key: str) -> Path | None:
 def _damage(content: bytes) -> str:
     """Why these bytes are no stored step result; "" if they are one."""
     try:
-        result = ResultRecord.deserialize(content).result
+        result: object = ResultRecord.deserialize(content).result
     except Exception as error:  # noqa: BLE001  # any byte may be anything, and Prefect raises what it meets
         return type(error).__name__
     return "" if isinstance(result, dict) and {"type", "data"} <= result.keys() else "no record in it"

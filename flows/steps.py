@@ -105,7 +105,14 @@ def _sections(step: str, settings: Settings) -> list[Any]:
     agents = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
     sections: dict[str, list[Any]] = {
         "retrieve": [settings.retrieve],
-        "propose": [settings.retrieve, settings.propose, settings.researcher, settings.recombine, agents],
+        "propose": [
+            settings.retrieve,
+            settings.propose,
+            settings.researcher,
+            settings.recombine,
+            {"novelty": settings.check.novelty, "reviewer": settings.check.reviewer},
+            agents,
+        ],
         "check": [settings.check, agents],
         "train": [settings.evaluate, settings.sandbox],
         "benchmark": [settings.evaluate, settings.sandbox],

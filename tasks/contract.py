@@ -145,6 +145,10 @@ class Domain(Protocol):
     def rungs(self) -> tuple[str, ...]:
         """Scales of experiment, cheapest first."""
 
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that the sandbox imports once for all candidates, e.g. ("torch",)."""
+
     def brief(self) -> Brief:
         """Goal, program contract, seed program, cognition seeds, prompt additions."""
 
@@ -180,6 +184,7 @@ class BaseDomain:
 
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("explore",)
+    preload: ClassVar[tuple[str, ...]] = ()
 
     def prepare(self, workspace: Workspace) -> None:
         """Nothing to prepare."""

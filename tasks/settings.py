@@ -39,7 +39,9 @@ class CheckSettings(Frozen):
     """Static and dynamic checks before anything is spent, and repair by the debugger."""
 
     reviewer: Literal["off", "model"] = "off"
-    novelty: Literal["off"] = "off"
+    novelty: Literal["off", "words"] = Field(
+        "off", description="words: refuse a motivation that repeats a known one almost word for word"
+    )
     debugger: Literal["off", "model"] = "off"
     repairs: int = Field(2, ge=0, le=10, description="How often the debugger may try (App. A: 2 Engineer retries)")
     max_code_kb: int = Field(100, ge=1, le=10_000)

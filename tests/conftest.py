@@ -36,6 +36,16 @@ def prefect_home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database to copy from: its migrations cost seconds."""
+    from tasks.tracking import open_tracker
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    open_tracker(f"sqlite:///{folder / 'mlflow.db'}", folder).client.search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
 def warm_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """One real sandbox for all tests of the engine: starting one costs a second or more."""
     with open_sandbox(tmp_path_factory.mktemp("scratch"), zygotes=2, preload=()) as pool:

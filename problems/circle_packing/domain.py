@@ -73,6 +73,7 @@ class CirclePacking(BaseDomain):
     name: ClassVar[str] = "circle_packing"
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("explore",)
+    preload: ClassVar[tuple[str, ...]] = ("numpy", "scipy.optimize")
 
     def __init__(self, options: PackingOptions | None = None) -> None:
         self.options = options or PackingOptions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -177,8 +178,10 @@ def test_a_crashing_candidate_is_an_outcome_and_not_our_fault(home: Path, tmp_pa
         assert archive.candidate("crash-0000").outcome == Failure(FailureKind.CRASH, "it crashed", "Traceback: toy")
 
 
-def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, tmp_path: Path) -> None:
+def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, mlflow_database: Path, tmp_path: Path) -> None:
     from tasks.tracking import open_tracker
+
+    shutil.copy(mlflow_database, open_home().root)
 
     _run(_settings("shown", tmp_path, rounds=3, tracking={"enabled": True}))
     place = open_home()
@@ -203,13 +206,15 @@ def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, tmp_path:
 
 
 def test_mlflow_down_does_not_stop_a_round_and_sync_catches_up(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from typer.testing import CliRunner
 
     from flows.cli import app
 
+    shutil.copy(mlflow_database, open_home().root)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # and waiting for that is not ours to test
     ended = _run(_settings("catch-up", tmp_path, rounds=1, tracking={"enabled": True}))
     assert ended.ending == "finished"
     with _archive() as archive:

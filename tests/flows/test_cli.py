@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from flows.cli import app
 
 TOY = "tests.toy_domain:Toy"
 ROOT = Path(__file__).parents[2]
@@ -38,7 +43,8 @@ def _one_line(result: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_run_best_show_and_status_in_json(prefect_home: Path, tmp_path: Path) -> None:
+def test_run_best_show_and_status_in_json(prefect_home: Path, mlflow_database: Path, tmp_path: Path) -> None:
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
     run = _nightshift(
         "run", TOY, "--rounds", "2", "--name", "toy-c", "--set", "propose.kind=random", "--json", home=tmp_path
     )
@@ -66,6 +72,8 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(prefect_home: Path, tmp_path: Pa
         "--set",
         "options.sleep_s=0.3",
         "--set",
+        "tracking.enabled=false",
+        "--set",
         f"options.log={tmp_path}/calls",
     ]
     environment = {**os.environ, "NIGHTSHIFT_HOME": str(tmp_path / "home"), "COLUMNS": "200"}
@@ -90,8 +98,8 @@ def _trainings(folder: Path) -> int:
     return log.read_text().split().count("train") if log.exists() else 0
 
 
-def _wait_for(condition: Any, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+def _wait_for(condition: Any, process: subprocess.Popen[str], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -140,10 +148,37 @@ def test_doctor_names_the_tier_in_use(tmp_path: Path) -> None:
     assert report["sandbox"] in {tier["name"] for tier in report["tiers"] if tier["works"]}
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "rerun", "status", "best", "show", "doctor", "sync", "down"])
-def test_every_command_has_help(command: str, tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "flows.cli", command, "--help"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert result.returncode == 0
-    assert "Usage" in result.stdout
+@pytest.mark.parametrize("command", typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"{command} [OPTIONS]" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_killed_prefect_server_ends_the_run_with_one_sentence_and_resume_goes_on(tmp_path: Path) -> None:
+    from flows import local_server
+    from flows.home import open_home
+
+    home = open_home(tmp_path / "home")
+    private = {**local_server.prefect_environment(home), "NIGHTSHIFT_HOME": str(home.root), "COLUMNS": "200"}
+    options = ["propose.kind=random", "options.sleep_s=0.3", f"options.log={tmp_path}/calls", "tracking.enabled=false"]
+    sets = [word for option in options for word in ("--set", option)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", TOY, "--rounds", "60", "--workers", "2", "--name", "toy-c", *sets],
+        cwd=ROOT, env={**os.environ, **private}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _wait_for(lambda: _trainings(tmp_path) >= 4, process, 120)
+        server = local_server.find(home)
+        assert server is not None
+        os.kill(server.pid, signal.SIGKILL)
+        _, trouble = process.communicate(timeout=150)
+        assert process.returncode == 1
+        assert trouble.strip().splitlines()[-1].startswith("nightshift: the Prefect server at")
+        before = _trainings(tmp_path)
+        resumed = _nightshift("resume", "--rounds", str(before + 4), "--json", home=home.root, **private)
+        assert json.loads(resumed.stdout)["ending"] == "finished", resumed.stderr
+    finally:
+        local_server.stop(home)
+    assert _trainings(tmp_path) - (before + 5) <= 2  # what was in flight, and nothing else

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -54,7 +55,8 @@ class Night:
         command += ["--rounds", str(self.rounds), "--workers", str(WORKERS)]
         command += [word for value in sets for word in ("--set", value)]
         log = (self.folder / "output").open("ab")
-        environment = {**os.environ, "NIGHTSHIFT_HOME": str(self.home)}
+        results = {"PREFECT_LOCAL_STORAGE_PATH": str(self.results)}
+        environment = {**os.environ, **results, "NIGHTSHIFT_HOME": str(self.home)}
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def trainings(self) -> list[str]:
@@ -62,15 +64,20 @@ class Night:
         words = log.read_text().split() if log.exists() else []
         return [word.removeprefix("trained:") for word in words if word.startswith("trained:")]
 
-    def trained_results(self) -> set[str]:
-        folder = self.home / "artefacts" / "results"
-        names = [path.name for path in folder.glob("*.train.*")] if folder.exists() else []
-        return {name.split(".")[0] for name in names}
+    @property
+    def results(self) -> Path:
+        return self.home / "artefacts" / "results"
 
-    def stored_prompts(self) -> set[str]:
+    def trained_results(self) -> set[str]:
+        """Rounds whose training is stored, whole: a file cut off by the kill is no result."""
+        whole = [path for path in self.results.glob("*.train.*") if _is_json(path.read_bytes())]
+        return {path.name.split(".")[0] for path in whole}
+
+    def stored_questions(self) -> set[str]:
         with Archive.open(f"sqlite:///{self.home / 'nightshift.db'}") as archive:
             rounds = [round_id(NAME, index) for index in range(self.rounds + 1)]
-            return {call.prompt for identity in rounds for call in archive.calls(identity)}
+            calls = [call for identity in rounds for call in archive.calls(identity)]
+        return {json.loads(call.prompt)[-1]["content"] for call in calls}
 
     def kill(self, process: subprocess.Popen[bytes], after_s: float) -> bool:
         """Let the process work for a while, kill it, and note what must not happen again. False: it was done."""
@@ -84,7 +91,7 @@ class Night:
         process.wait()
         self.kills += 1
         self.check()
-        self.persisted, self.answered = self.trained_results(), self.stored_prompts()
+        self.persisted, self.answered = self.trained_results(), self.stored_questions()
         self.trainings_then, self.requests_then = len(self.trainings()), len(self.server.requests)
         return True
 
@@ -94,9 +101,18 @@ class Night:
     def check(self) -> None:
         """Since the last kill, nothing persisted before it was done again."""
         assert not self.persisted & set(self.trainings()[self.trainings_then :])
-        for body in self.server.requests[self.requests_then :]:
-            question = body["messages"][-1]["content"]
-            assert not any(question in prompt for prompt in self.answered)
+        assert not self.answered & set(self.asked()[self.requests_then :])
+
+    def asked(self) -> list[str]:
+        return [body["messages"][-1]["content"] for body in self.server.requests]
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
@@ -112,6 +128,11 @@ def test_killed_and_resumed(kills: int, rounds: int, prefect_home: Path, tmp_pat
         assert night.kills == kills, "the campaign ended before it was killed often enough"
         assert process.wait(timeout=300) == 0, (tmp_path / "output").read_text()[-2000:]
         night.check()
+        # What the checks compare is what they are meant to compare: stored names and questions are those of the logs.
+        assert night.persisted
+        assert night.persisted <= set(night.trainings())
+        assert night.answered
+        assert night.answered <= set(night.asked())
     with Archive.open(f"sqlite:///{night.home / 'nightshift.db'}") as archive:
         assert archive.recorded_rounds(NAME) == frozenset(range(rounds + 1))
         stored = sum(len(archive.calls(round_id(NAME, index))) for index in range(rounds + 1))

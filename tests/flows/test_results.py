@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from prefect.settings import get_current_settings
 from flows.results import set_aside_if_damaged
 from tests.flows.test_campaign import _archive, _calls, _run, _settings
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",
     "not text": lambda content: b"\x00\xff" * 50,

@@ -52,6 +52,11 @@ def test_a_change_of_what_the_step_reads_changes_its_key(change: str) -> None:
     assert CHANGES[change]() != _key()
 
 
+def test_a_proposal_depends_on_those_who_may_refuse_it() -> None:
+    assert _key("propose", _with(check={"novelty": "words"})) != _key("propose")
+    assert _key("propose", _with(check={"repairs": 0})) == _key("propose")
+
+
 KEPT = {
     "more rounds": lambda: _key(settings=_with(rounds=99)),
     "other workers": lambda: _key(settings=_with(workers=1)),
