@@ -49,24 +49,40 @@ class Ended:
         return self.ending in ("machine_failures", "baseline_failed")
 
 
-@flow(name="campaign", flow_run_name="{settings[name]}", persist_result=False, validate_parameters=False)
-async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
-    """Run a campaign, or what is left of it."""
-    checked = Settings.model_validate(settings)
+class CampaignFailed(Exception):
+    """The campaign ended and somebody has to look at it; its flow run is Failed, so that it can be retried."""
+
+    def __init__(self, ended: Ended) -> None:
+        """The ending, with its sentence as the message."""
+        super().__init__(ended.sentence)
+        self.ended = ended
+
+
+@flow(name="campaign", flow_run_name="{settings.name}", persist_result=False)
+async def campaign(settings: Settings) -> dict[str, Any]:
+    """Run a campaign, or what is left of it. Raises CampaignFailed."""
+    ended = await conduct(settings)
+    if ended.is_failure:
+        raise CampaignFailed(ended)
+    return encode(ended)
+
+
+async def conduct(checked: Settings) -> Ended:
+    """What the flows `campaign` and `nightly` do."""
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
     refuse_other_measure(engine.archive, checked)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
     release_dead_claims(engine.archive, checked.name)
     await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
-    deployment = await prefect_rounds.register()
     async with get_client() as client:
+        deployment = await prefect_rounds.register(client)
         ended = await _Run(engine, checked, client, deployment).to_the_end()
     try:
         summary.publish(engine, ended.sentence, failed=ended.is_failure)
     except MachineFault as fault:  # a full disk, say: the campaign's own ending is what has to be told
         logger.warning("the campaign's figures could not be stored: %s", fault)
-    return encode(ended)
+    return ended
 
 
 def refuse_other_measure(archive: Archive, settings: Settings) -> None:

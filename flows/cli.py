@@ -218,11 +218,48 @@ def sync(
 
 
 @app.command()
-def down() -> None:
-    """Stop the local Prefect server that a run has started."""
-    from flows import local_server
+def up(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond 127.0.0.1 anybody there can run flows")
+    ] = "127.0.0.1",
+    as_json: JsonFlag = False,
+) -> None:
+    """Start what unattended nights need: Prefect and MLflow servers, worker, deployments. What runs is left alone."""
+    from flows import fleet
 
-    console.print("stopped" if local_server.stop(open_home()) else "no local Prefect server was running")
+    _show({"services": fleet.up(open_home(), host)}, as_json, views.print_services)
+
+
+@app.command()
+def down() -> None:
+    """Stop the servers and the worker of this state folder."""
+    from flows import fleet
+
+    stopped = fleet.down(open_home())
+    console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def deploy(
+    source: Annotated[str | None, typer.Argument(help="A campaign's TOML; left out: prefect.yaml as it stands")] = None,
+    cron: Annotated[str, typer.Option(help="When a night begins, five fields")] = "0 22 * * *",
+    timezone: Annotated[str, typer.Option(help="Whose ten in the evening, e.g. Europe/Berlin")] = "UTC",
+    rounds_per_night: Annotated[int, typer.Option(min=1, help="Rounds to add each night")] = 40,
+    dry_run: Annotated[bool, typer.Option(help="Check and print, change nothing")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create or update deployments on the Prefect server: those of prefect.yaml, or a campaign every night."""
+    import asyncio
+
+    from flows import deployments, fleet
+
+    wanted = deployments.of_this_folder()
+    if source is not None:
+        wanted = (deployments.nightly_of(source, cron, timezone, rounds_per_night),)
+    if not dry_run:
+        with fleet.connected(open_home()):
+            asyncio.run(deployments.apply_all(wanted))
+    _show(deployments.report(wanted, dry_run), as_json, views.print_deployments)
 
 
 def _archive(home: Home) -> Archive:

@@ -2,7 +2,7 @@
 
 nightshift.db   archive and cognition base      mlflow.db   MLflow's metadata     prefect/   Prefect's own state
 artefacts/      results, packings, figures      mlartefacts/                      logs/      server logs
-scratch/        sandbox scratch, emptied
+scratch/        sandbox scratch, emptied        services/       which servers and workers run
 """
 
 from __future__ import annotations
@@ -45,8 +45,13 @@ class Home:
 
     @property
     def prefect(self) -> Path:
-        """Prefect's home: database, results, server record."""
+        """Prefect's home: its database and settings."""
         return self.root / "prefect"
+
+    @property
+    def services(self) -> Path:
+        """Records of the servers and workers that belong to this folder."""
+        return self.root / "services"
 
     @property
     def logs(self) -> Path:
@@ -58,6 +63,6 @@ def open_home(root: Path | None = None) -> Home:
     """The state folder, created if missing. Raises OSError when it cannot be written."""
     chosen = root or Path(os.environ.get("NIGHTSHIFT_HOME", ".nightshift"))
     home = Home(chosen.expanduser().resolve())
-    for folder in (home.root, home.artefacts, home.scratch, home.prefect, home.logs, home.mlflow_artefacts):
+    for folder in (home.artefacts, home.scratch, home.prefect, home.services, home.logs, home.mlflow_artefacts):
         folder.mkdir(parents=True, exist_ok=True)
     return home

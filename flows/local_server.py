@@ -1,56 +1,20 @@
-"""Starts, finds and stops the local Prefect server that belongs to a state folder.
+"""The servers of one machine: Prefect's, tuned for SQLite, and MLflow's. Started once per state folder and reused.
 
-The server outlives the command that started it, so that the next run starts in a second instead of ten and its UI
-stays up in the morning. `server.json` in the state folder says where it listens; a server that does not answer, or
-that was started by another version of Nightshift's settings, is not reused.
+Neither listens beyond 127.0.0.1 unless a host is asked for. A server given from outside ($PREFECT_API_URL,
+$MLFLOW_TRACKING_URI) takes the place of the local one; then nothing is started here.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
-import httpx
-import psutil
-
-from cognition.records import MachineFault
+from flows import services
 from flows.home import Home
+from flows.services import START_TIMEOUT_S, Running, ServerError, Service, free_port
 
-START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
-PREFERRED_PORT = 4200
-SLOW_SERVER_S = 30.0
-
-
-class ServerError(MachineFault):
-    """The local Prefect server cannot be started; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRecord:
-    """What `server.json` holds."""
-
-    pid: int
-    created: float  # the process's start time, so that a recycled pid is not mistaken for the server
-    port: int
-
-    @property
-    def ui_url(self) -> str:
-        """Where a person looks."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def api_url(self) -> str:
-        """Where Prefect's client connects."""
-        return f"{self.ui_url}/api"
+__all__ = ["MLFLOW", "PREFECT", "ServerError", "ensure", "find", "free_port", "prefect_environment", "stop"]
 
 
 def prefect_environment(home: Home) -> dict[str, str]:
@@ -67,6 +31,8 @@ def prefect_environment(home: Home) -> dict[str, str]:
         # A busy server asks to be called again after 50 ms; with several workers a few such tries are not enough, and
         # giving up fails a round. A server that is gone for good is noticed by flows/runtime.py instead.
         "PREFECT_CLIENT_MAX_RETRIES": "100",
+        # Silence for three heartbeats means that a flow's process is gone (flows/deployments.py).
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_TASKS_REFRESH_CACHE": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
@@ -76,136 +42,47 @@ def prefect_environment(home: Home) -> dict[str, str]:
     }
 
 
-def _server_environment(home: Home, port: int) -> dict[str, str]:
+def _prefect_command(home: Home, host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "flows.server", "--host", host, "--port", str(port)]
+
+
+def _prefect_server_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
     return {
-        **os.environ,
         **prefect_environment(home),
         "PREFECT_SERVER_API_PORT": str(port),  # without it the UI calls port 4200
-        "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_UI_API_URL": f"http://{host}:{port}/api",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }
 
 
-def find(home: Home) -> ServerRecord | None:
-    """The server of this state folder, if it is alive and answers."""
-    record = _read(home)
-    if record is None or not _is_alive(record):
-        return None
-    return record if _answers(record) else None
+def _mlflow_command(home: Home, host: str, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{home.root / 'mlflow.db'}"),
+        *("--artifacts-destination", home.mlflow_artefacts.as_uri()),
+    ]
 
 
-def ensure(home: Home) -> ServerRecord:
-    """The running server of this state folder, started if need be. Raises ServerError."""
-    with _lock(home):
-        return find(home) or _recovered(home) or _start(home)
+def _mlflow_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
+    return {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+PREFECT = Service("prefect-server", _prefect_command, _prefect_server_environment, 4200, "/api/health")
+MLFLOW = Service("mlflow-server", _mlflow_command, _mlflow_environment, 5000, "/health")
+
+
+def find(home: Home) -> Running | None:
+    """The Prefect server of this state folder, if it is alive and answers."""
+    return services.find(home, PREFECT)
+
+
+def ensure(home: Home) -> Running:
+    """The Prefect server of this state folder, started if need be. Raises ServerError."""
+    return services.ensure(home, PREFECT)
 
 
 def stop(home: Home) -> bool:
-    """End the server that this state folder started. Returns False if there was none."""
-    record = _read(home)
-    if record is None or not _is_alive(record):
-        return False
-    process = psutil.Process(record.pid)
-    process.terminate()
-    try:
-        process.wait(timeout=15)
-    except psutil.TimeoutExpired:
-        process.kill()
-    _record_path(home).unlink(missing_ok=True)
-    return True
-
-
-def _recovered(home: Home) -> ServerRecord | None:
-    """The recorded server if it is only slow; one that stays silent is stopped, so that it gets no twin."""
-    record = _read(home)
-    if record is None or not _is_alive(record):
-        return None
-    deadline = time.monotonic() + SLOW_SERVER_S
-    while time.monotonic() < deadline:
-        if _answers(record):
-            return record
-        time.sleep(0.5)
-    stop(home)
-    return None
-
-
-def _start(home: Home) -> ServerRecord:
-    port = free_port()
-    log = home.logs / "prefect-server.log"
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.server", "--port", str(port)],
-            env=_server_environment(home, port),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,  # Ctrl-C in the terminal must not end it
-        )
-    record = ServerRecord(process.pid, psutil.Process(process.pid).create_time(), port)
-    _record_path(home).write_text(json.dumps(asdict(record)))
-    _wait_until_ready(record, process, log)
-    return record
-
-
-def _wait_until_ready(record: ServerRecord, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ServerError(f"the local Prefect server ended while starting: {_last_line(log)} (whole log: {log})")
-        if _answers(record):
-            return
-        time.sleep(0.1)
-    raise ServerError(f"the local Prefect server did not answer within {START_TIMEOUT_S:.0f} s (log: {log})")
-
-
-def _answers(record: ServerRecord) -> bool:
-    try:
-        return httpx.get(f"{record.api_url}/health", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _read(home: Home) -> ServerRecord | None:
-    try:
-        return ServerRecord(**json.loads(_record_path(home).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-
-
-def _record_path(home: Home) -> Path:
-    return home.prefect / "server.json"
-
-
-def _is_alive(record: ServerRecord) -> bool:
-    try:
-        return abs(psutil.Process(record.pid).create_time() - record.created) < 1.0
-    except psutil.NoSuchProcess:
-        return False
-
-
-def free_port(preferred: int = PREFERRED_PORT) -> int:
-    """The preferred port if nobody listens there, else any free one."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ServerError("no free port on 127.0.0.1")
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it printed nothing"
-
-
-@contextmanager
-def _lock(home: Home) -> Iterator[None]:
-    """Two commands that start at once must not start two servers."""
-    with (home.prefect / "server.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    """End the Prefect server that this state folder started. Returns False if there was none."""
+    return services.stop(home, PREFECT)

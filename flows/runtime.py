@@ -45,7 +45,10 @@ def enter(home: Home, *, ephemeral: bool) -> str:
 
 def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
     """Run a campaign in this process and return its `Ended`. The first Ctrl-C ends it cleanly, the second at once."""
-    from flows.campaign import Ended, campaign
+    from prefect import get_client
+
+    from flows import deployments, in_process
+    from flows.campaign import CampaignFailed, Ended, campaign
     from tasks.codec import decode
 
     # A lost server is told in one sentence below, not once per event that could not be sent.
@@ -55,7 +58,17 @@ def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
         _handle_interrupts(on_interrupt)
         guard = asyncio.create_task(_leave_without_server())
         try:
-            return decode(await campaign(settings.model_dump(mode="json")), Ended)
+            async with get_client() as client:
+                await deployments.ensure_pool(client)
+                deployment = await deployments.apply(deployments.named("campaign"))
+                parameters = {"settings": settings.model_dump(mode="json")}
+                run = in_process.Run(campaign, deployment, settings.name, settings, parameters)
+                result = await (await in_process.run(client, run)).aresult(raise_on_failure=False)
+            if isinstance(result, CampaignFailed):
+                return result.ended
+            if isinstance(result, BaseException):
+                raise result
+            return decode(result, Ended)
         finally:
             guard.cancel()
 
@@ -96,8 +109,8 @@ def run_single_round(settings: Settings, index: int) -> str:
     from flows import prefect_rounds
 
     async def body() -> Any:
-        deployment = await prefect_rounds.register()
         async with get_client() as client:
+            deployment = await prefect_rounds.register(client)
             state = await prefect_rounds.run_round(client, deployment, settings, index)
         return state.name
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cognition.archive import Archive
 from cognition.records import Artefact, Candidate, Failure, Score
-from flows import config, local_server
+from flows import config, fleet
 from flows.home import Home
 from flows.terminal import safe, without_controls
 from tasks import artefacts
@@ -118,13 +118,30 @@ def run_report(archive: Archive, name: str, ended: Ended) -> dict[str, Any]:
 def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[str, Any]:
     """All campaigns or one; servers; what waits."""
     names = [campaign] if campaign else [c.name for c in archive.campaigns()]
-    server = local_server.find(home)
     return {
         "home": str(home.root),
-        "prefect_server": server.ui_url if server else None,
+        "services": fleet.report(home),
         "waiting_for_mlflow": len(archive.pending(10_000)),
         "campaigns": [campaign_report(archive, name) for name in names],
     }
+
+
+def print_services(console: Console, report: dict[str, Any]) -> None:
+    """Servers, worker, supervisor."""
+    for name, service in report["services"].items():
+        colour = "green" if service["state"] in ("running", "given") else "yellow"
+        console.print(f"{name:>15}  [{colour}]{service['state']}[/]  {service.get('url', '')}", soft_wrap=True)
+
+
+def print_deployments(console: Console, report: dict[str, Any]) -> None:
+    """Deployments with their schedules."""
+    done = "on the server" if report["applied"] else "checked, nothing changed"
+    console.print(f"version {report['version']}, work pool {report['work_pool']}: {done}")
+    for deployment in report["deployments"]:
+        console.print(f"  [bold]{deployment['name']}[/]  {safe(deployment['campaign'] or '')}")
+        for schedule in deployment["schedules"]:
+            state = "" if schedule["active"] else "  (switched off)"
+            console.print(f"    {schedule['cron']}  {schedule['timezone']}{state}")
 
 
 def print_run(console: Console, report: dict[str, Any]) -> None:
@@ -140,9 +157,9 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
 def print_status(console: Console, report: dict[str, Any]) -> None:
     """The table of campaigns."""
     console.print(
-        f"state folder {report['home']}; Prefect server {report['prefect_server'] or 'not running'}; "
-        f"{report['waiting_for_mlflow']} results wait for MLflow"
+        f"state folder {report['home']}; {report['waiting_for_mlflow']} results wait for MLflow", soft_wrap=True
     )
+    print_services(console, report)
     table = Table("campaign", "rounds", "outcomes", "best", "spend")
     for campaign in report["campaigns"]:
         best = campaign["best"]

@@ -1,0 +1,228 @@
+"""The deployments that a Prefect worker serves, from prefect.yaml or from a campaign's TOML: read, checked, applied.
+
+What can be wrong (a cron, a time zone, an entry point, a campaign's settings) is found before anything is sent.
+Importing this file imports Prefect; the command line does so only when it has to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+import yaml
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectAlreadyExists, ParameterTypeError, SignatureMismatchError
+from prefect.flows import Flow
+from prefect.types.entrypoint import EntrypointType
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from flows import automations, config, versions
+from flows.config import ConfigError, Settings
+from flows.fleet import POOL
+from tasks.settings import Frozen
+
+OWN_FILE = Path(__file__).parents[1] / "prefect.yaml"
+
+
+class Schedule(Frozen):
+    """When a deployment runs by itself."""
+
+    cron: str = Field(description="Five fields: minute hour day month weekday")
+    timezone: str = Field(description="A name such as Europe/Berlin; summer time is followed")
+    active: bool = True
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, cron: str) -> str:
+        try:
+            CronSchedule(cron=cron, timezone="UTC")
+        except ValidationError:
+            known = False
+        else:
+            known = len(cron.split()) == 5
+        if not known:
+            raise ValueError(f"{cron!r} is no schedule: five fields, e.g. '0 22 * * *' for ten in the evening")
+        return cron
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, timezone: str) -> str:
+        if timezone not in available_timezones():
+            raise ValueError(f"{timezone!r} is not a time zone; they look like UTC or Europe/Berlin")
+        return timezone
+
+    def as_prefect(self) -> DeploymentScheduleCreate:
+        """The same for Prefect."""
+        return DeploymentScheduleCreate(
+            schedule=CronSchedule(cron=self.cron, timezone=self.timezone), active=self.active
+        )
+
+
+class Deployment(Frozen):
+    """One deployment as it stands in prefect.yaml."""
+
+    name: str = Field(min_length=1)
+    entrypoint: str = Field(description="Dotted: module and flow, e.g. flows.nightly.nightly")
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    schedules: tuple[Schedule, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_its_flow(self) -> Deployment:
+        flow = self.flow()
+        try:
+            if self.parameters:
+                flow.validate_parameters(self.parameters)
+        except (ValidationError, ParameterTypeError, SignatureMismatchError, TypeError) as error:
+            raise ValueError(f"{self.name}: {_first_line(error)}") from None
+        return self
+
+    @property
+    def full_name(self) -> str:
+        """As Prefect shows it: flow/deployment."""
+        return f"{self.flow().name}/{self.name}"
+
+    def flow(self) -> Flow[..., Any]:
+        """The flow behind the entry point. Raises ValueError."""
+        module, _, name = self.entrypoint.rpartition(".")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"{self.name}: no flow at {self.entrypoint!r}: {error}") from None
+        if not isinstance(found, Flow):
+            raise ValueError(f"{self.name}: {self.entrypoint!r} is not a flow")
+        return found
+
+
+class _File(Frozen):
+    """prefect.yaml as a whole."""
+
+    name: str = "nightshift"
+    deployments: tuple[Deployment, ...] = ()
+
+
+def from_file(path: Path) -> tuple[Deployment, ...]:
+    """The deployments of a prefect.yaml. Raises ConfigError with the first thing that is wrong."""
+    try:
+        return _File.model_validate(yaml.safe_load(path.read_text()) or {}).deployments
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explained(error)}") from None
+
+
+def of_this_folder() -> tuple[Deployment, ...]:
+    """Those of the prefect.yaml in the working directory, else of the one beside the code."""
+    here = Path(OWN_FILE.name)
+    return from_file(here if here.exists() else OWN_FILE)
+
+
+def named(name: str) -> Deployment:
+    """One of the deployments that the engine itself needs, from the prefect.yaml beside the code."""
+    entries = yaml.safe_load(OWN_FILE.read_text())["deployments"]
+    return Deployment.model_validate(next(entry for entry in entries if entry["name"] == name))
+
+
+def nightly_of(source: str, cron: str, timezone: str, rounds_per_night: int) -> Deployment:
+    """A nightly deployment of a campaign's TOML (or a problem's name). Raises ConfigError."""
+    settings = config.load(source, {})
+    try:
+        return Deployment(
+            name=f"nightly-{settings.name}",
+            entrypoint="flows.nightly.nightly",
+            description=f"Goes on with {settings.name} every night, within its limits.",
+            parameters={"settings": settings.model_dump(mode="json"), "rounds_per_night": rounds_per_night},
+            schedules=(Schedule(cron=cron, timezone=timezone),),
+        )
+    except ValidationError as error:
+        raise ConfigError(explained(error)) from None
+
+
+def explained(error: ValidationError) -> str:
+    """The first problem, with its place.
+
+    >>> try: Schedule(cron="soon", timezone="UTC")
+    ... except ValidationError as error: explained(error)[:26]
+    "cron: 'soon' is no schedul"
+    """
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text
+
+
+async def apply(deployment: Deployment) -> UUID:
+    """Create or update a deployment on the server, in the pool of the workers of this project."""
+    made = await deployment.flow().ato_deployment(
+        deployment.name,
+        description=deployment.description or None,
+        parameters=deployment.parameters or None,
+        version=versions.current(),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        work_pool_name=POOL,
+        job_variables={"working_dir": str(Path.cwd()), "env": _environment()},
+    )
+    made.schedules = [schedule.as_prefect() for schedule in deployment.schedules]
+    made.enforce_parameter_schema = False  # the flow validates, with better words
+    return UUID(str(await made.aapply()))
+
+
+async def apply_all(wanted: Sequence[Deployment]) -> list[str]:
+    """Pool, deployments and automations; returns the deployments' full names."""
+    async with get_client() as client:
+        await ensure_pool(client)
+        ids = {deployment.full_name: await apply(deployment) for deployment in wanted}
+        await automations.ensure(client, automations.silent_runs())
+        if (reconcile := ids.get("reconcile/reconcile")) is not None:
+            await automations.ensure(client, automations.crashed_runs(reconcile))
+    return list(ids)
+
+
+def _environment() -> dict[str, str]:
+    """What a run must find wherever its worker was started."""
+    return {"NIGHTSHIFT_HOME": os.environ["NIGHTSHIFT_HOME"]} if "NIGHTSHIFT_HOME" in os.environ else {}
+
+
+async def ensure_pool(client: PrefectClient) -> None:
+    """The work pool, created when it is not there."""
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", description="Runs of Nightshift"))
+    except ObjectAlreadyExists:
+        return
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return explained(error)
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def settings_in(parameters: dict[str, Any]) -> Settings | None:
+    """The campaign's settings among a flow run's parameters, None if they are of another version."""
+    try:
+        return Settings.model_validate(parameters.get("settings"))
+    except ValidationError:
+        return None
+
+
+def report(wanted: Sequence[Deployment], dry_run: bool) -> dict[str, Any]:
+    """What is, or would be, on the server."""
+    listed = [
+        {
+            "name": deployment.full_name,
+            "entrypoint": deployment.entrypoint,
+            "schedules": [schedule.model_dump() for schedule in deployment.schedules],
+            "campaign": (deployment.parameters.get("settings") or {}).get("name"),
+        }
+        for deployment in wanted
+    ]
+    return {"applied": not dry_run, "version": versions.current(), "work_pool": POOL, "deployments": listed}

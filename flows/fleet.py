@@ -1,0 +1,138 @@
+"""`nightshift up` and `down`: the local servers, a worker that runs the deployments, and a supervisor over all of them.
+
+Idempotent: what runs and answers is left alone. Servers given from outside ($PREFECT_API_URL, $MLFLOW_TRACKING_URI) are
+used as they are. It starts no campaign; deployments do (flows/deployments.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from flows import services
+from flows.home import Home
+from flows.local_server import MLFLOW, PREFECT, prefect_environment
+from flows.services import LOCALHOST, Running, ServerError, Service
+
+#: The Prefect work pool of this project's workers.
+POOL = "nightshift"
+
+
+def worker_name() -> str:
+    """This machine's worker."""
+    return f"nightshift-{socket.gethostname()}"
+
+
+def _worker_command(home: Home, host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process",
+            "--name", worker_name()]  # fmt: skip
+
+
+def _worker_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
+    return {
+        **prefect_environment(home),
+        "PREFECT_API_URL": prefect_api(home),
+        "NIGHTSHIFT_HOME": str(home.root),
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+    }
+
+
+def _supervisor_command(home: Home, host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "flows.supervisor"]
+
+
+def _supervisor_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
+    return {"NIGHTSHIFT_HOME": str(home.root), "NIGHTSHIFT_HOST": host}
+
+
+WORKER = Service("worker", _worker_command, _worker_environment)
+SUPERVISOR = Service("supervisor", _supervisor_command, _supervisor_environment)
+
+
+def servers() -> list[Service]:
+    """The servers that this machine has to start itself."""
+    given = {PREFECT.name: "PREFECT_API_URL", MLFLOW.name: "MLFLOW_TRACKING_URI"}
+    return [service for service in (PREFECT, MLFLOW) if not os.environ.get(given[service.name])]
+
+
+def wanted(home: Home) -> list[tuple[Service, str]]:
+    """What the supervisor keeps alive, with the host it listens on."""
+    host = os.environ.get("NIGHTSHIFT_HOST", LOCALHOST)
+    return [(service, host) for service in (*servers(), WORKER)]
+
+
+def prefect_api(home: Home) -> str:
+    """Where Prefect's client connects. Raises ServerError."""
+    if given := os.environ.get("PREFECT_API_URL"):
+        return given
+    running = services.alive(home, PREFECT)
+    if running is None:
+        raise ServerError("no Prefect server runs here; `nightshift up` starts one")
+    return running.api_url
+
+
+def up(home: Home, host: str = LOCALHOST) -> dict[str, Any]:
+    """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda service: services.ensure(home, service, host), servers()))
+    with connected(home):
+        asyncio.run(_deployed())
+    services.ensure(home, WORKER, host)
+    services.ensure(home, SUPERVISOR, host)
+    return report(home)
+
+
+@contextmanager
+def connected(home: Home) -> Iterator[None]:
+    """Let Prefect's client in this process talk to the server of this state folder. Raises ServerError."""
+    before = dict(os.environ)
+    os.environ.update({**prefect_environment(home), "PREFECT_API_URL": prefect_api(home)})
+    os.environ["NIGHTSHIFT_HOME"] = str(home.root)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+async def _deployed() -> None:
+    from flows import deployments
+
+    await deployments.apply_all(deployments.of_this_folder())
+
+
+def down(home: Home) -> list[str]:
+    """Stop everything that belongs to this state folder; returns the names of what was stopped."""
+    order = (SUPERVISOR, WORKER, MLFLOW, PREFECT)  # the supervisor first, or it would start the others again
+    return [service.name for service in order if services.stop(home, service)]
+
+
+def report(home: Home) -> dict[str, Any]:
+    """Every service with its state and address, for `status`."""
+    found: dict[str, Any] = {}
+    for service in (PREFECT, MLFLOW, WORKER, SUPERVISOR):
+        running = services.alive(home, service)
+        found[service.name] = {"state": _state(service, running), **_place(service, running)}
+    for service, variable in ((PREFECT, "PREFECT_API_URL"), (MLFLOW, "MLFLOW_TRACKING_URI")):
+        if given := os.environ.get(variable):
+            found[service.name] = {"state": "given", "url": given}
+    return found
+
+
+def _state(service: Service, running: Running | None) -> str:
+    if running is None:
+        return "not running"
+    return "running" if services.answers(service, running) else "not answering"
+
+
+def _place(service: Service, running: Running | None) -> dict[str, Any]:
+    if running is None:
+        return {}
+    return {"pid": running.pid} | ({"url": running.ui_url} if service.health else {})

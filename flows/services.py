@@ -1,0 +1,210 @@
+"""Long-lived processes that belong to a state folder: found by their record, started once, stopped by their own id.
+
+A service outlives the command that started it. `services/NAME.json` in the state folder says which process it is and
+where it listens; a recycled process id is not mistaken for it. One that ended is started again on its old port, so that
+clients which are still trying find it. This file knows nothing of what the services are (flows/local_server.py does).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from cognition.records import MachineFault
+from flows.home import Home
+
+START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
+SLOW_S = 30.0
+HEALTH_TIMEOUT_S = 5.0
+LOCALHOST = "127.0.0.1"
+
+
+class ServerError(MachineFault):
+    """A local service cannot be started; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service's process: what its record holds. `port` is 0 for a service that does not listen."""
+
+    pid: int
+    created: float  # the process's start time, so that a recycled pid is not mistaken for the service
+    port: int
+    host: str = LOCALHOST
+
+    @property
+    def ui_url(self) -> str:
+        """Where a person looks."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """Where Prefect's client connects."""
+        return f"{self.ui_url}/api"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One kind of service: how to start it, and how to see that it answers."""
+
+    name: str
+    command: Callable[[Home, str, int], list[str]]  # of the state folder, host and port
+    environment: Callable[[Home, str, int], Mapping[str, str]]
+    preferred_port: int = 0
+    health: str = ""  # path that answers 200 when it is ready; "": it does not listen, being alive is all
+
+
+def find(home: Home, service: Service) -> Running | None:
+    """The running service of this state folder, if it is alive and answers."""
+    running = alive(home, service)
+    return running if running is not None and answers(service, running) else None
+
+
+def alive(home: Home, service: Service) -> Running | None:
+    """The process of the service, whether it answers or not."""
+    running = _read(home, service)
+    return running if running is not None and _lives(running) else None
+
+
+def answers(service: Service, running: Running) -> bool:
+    """Whether a living service answers."""
+    if not service.health:
+        return True
+    try:
+        return httpx.get(f"{running.ui_url}{service.health}", timeout=HEALTH_TIMEOUT_S).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def ensure(home: Home, service: Service, host: str = LOCALHOST) -> Running:
+    """The running service, started if need be. Raises ServerError."""
+    with _lock(home, service):
+        return find(home, service) or _recovered(home, service) or _started(home, service, host)
+
+
+def stop(home: Home, service: Service, patience_s: float = 15.0) -> bool:
+    """End the service of this state folder. Returns False if there was none."""
+    running = alive(home, service)
+    if running is None:
+        return False
+    process = psutil.Process(running.pid)
+    process.terminate()
+    try:
+        process.wait(timeout=patience_s)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=patience_s)
+    _record_path(home, service).unlink(missing_ok=True)
+    return True
+
+
+def log_path(home: Home, service: Service) -> Path:
+    """What it printed."""
+    return home.logs / f"{service.name}.log"
+
+
+def _recovered(home: Home, service: Service) -> Running | None:
+    """The recorded service if it is only slow; one that stays silent is stopped, so that it gets no twin."""
+    running = alive(home, service)
+    if running is None:
+        return None
+    deadline = time.monotonic() + SLOW_S
+    while time.monotonic() < deadline:
+        if answers(service, running):
+            return running
+        time.sleep(0.5)
+    stop(home, service)
+    return None
+
+
+def _started(home: Home, service: Service, host: str) -> Running:
+    former = _read(home, service)
+    port = free_port(former.port if former else service.preferred_port, host) if service.health else 0
+    with log_path(home, service).open("ab") as stream:
+        process = subprocess.Popen(
+            service.command(home, host, port),
+            env={**os.environ, **service.environment(home, host, port)},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C in the terminal must not end it
+        )
+    running = Running(process.pid, psutil.Process(process.pid).create_time(), port, host)
+    _write(home, service, running)
+    _wait_until_ready(home, service, running, process)
+    return running
+
+
+def _wait_until_ready(home: Home, service: Service, running: Running, process: subprocess.Popen[bytes]) -> None:
+    log = log_path(home, service)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"{service.name} ended while starting: {_last_line(log)} (whole log: {log})")
+        if answers(service, running):
+            return
+        time.sleep(0.1)
+    raise ServerError(f"{service.name} did not answer within {START_TIMEOUT_S:.0f} s (log: {log})")
+
+
+def free_port(preferred: int = 0, host: str = LOCALHOST) -> int:
+    """The preferred port if nobody listens there, else any free one. Raises ServerError."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ServerError(f"no free port on {host}: is it an address of this machine?")
+
+
+def _lives(running: Running) -> bool:
+    try:
+        process = psutil.Process(running.pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - running.created) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _read(home: Home, service: Service) -> Running | None:
+    try:
+        return Running(**json.loads(_record_path(home, service).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _write(home: Home, service: Service, running: Running) -> None:
+    path = _record_path(home, service)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(running)))
+    part.replace(path)
+
+
+def _record_path(home: Home, service: Service) -> Path:
+    return home.services / f"{service.name}.json"
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"
+
+
+@contextmanager
+def _lock(home: Home, service: Service) -> Iterator[None]:
+    """Two commands that start at once must not start two of a kind."""
+    with (home.services / f"{service.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
