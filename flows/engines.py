@@ -6,8 +6,10 @@ become live objects. `close_all` ends sandboxes and publishes what is left for M
 
 from __future__ import annotations
 
+import atexit
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
@@ -51,6 +53,7 @@ _process = _Process()
 def engine_for(settings: Settings) -> Engine:
     """The engine of these settings, opened at first use. Raises ConfigError, SandboxUnavailable, ArchiveError."""
     key = fingerprint(settings)
+    _close_at_exit()
     with _process.lock:
         if key not in _process.engines:
             _process.engines[key] = _open(settings, open_home())
@@ -72,6 +75,19 @@ async def close_all(timeout_s: float = 60.0) -> int:
         _process.engines.clear()
         _process.sandboxes.clear()
     return waiting
+
+
+@lru_cache(maxsize=1)
+def _close_at_exit() -> None:
+    """A worker runs one flow per process and nobody closes what it opened; `close_all` leaves nothing to do here."""
+    atexit.register(_publish_and_close)
+
+
+def _publish_and_close() -> None:
+    for opened in _process.engines.values():
+        if opened.publisher is not None:
+            opened.publisher.close(timeout_s=30.0)
+    kill_sandboxes()
 
 
 def kill_sandboxes() -> None:
