@@ -1,8 +1,8 @@
 """Keeps the services of a state folder alive: `python -m flows.supervisor`, started by `nightshift up`.
 
-Every two seconds it looks whether the servers and the worker live and answer, and starts again what does not, on its
-old port, with growing pauses. It holds no state: killed, it is started again by the next `nightshift up` and finds
-everything by its record. It runs no flows and knows nothing of campaigns.
+Every two seconds it looks whether the servers and the worker live, every fifteen whether they answer, and starts again
+what does not, on its old port, with growing pauses. It holds no state: killed, it is started again by the next
+`nightshift up` and finds everything by its record. It runs no flows and knows nothing of campaigns.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from flows.services import ServerError, Service
 logger = logging.getLogger("nightshift.supervisor")
 
 LOOK_S = 2.0
+ASK_S = 15.0
 SILENT_S = 60.0  # alive, but no answer for so long: started anew
 MOST_PAUSE_S = 60.0
 
@@ -32,16 +33,19 @@ class Watch:
     service: Service
     host: str
     last_answer: float
+    next_question: float = 0.0
     next_try: float = 0.0
     pause_s: float = 1.0
 
     def look(self, home: Home, now: float) -> None:
         """Start it again if it is gone, or alive but silent for too long."""
         running = services.alive(home, self.service)
-        if running is not None and services.answers(self.service, running):
-            self.last_answer, self.pause_s = now, 1.0
-        elif running is None or now - self.last_answer > SILENT_S:
+        if running is None or now - self.last_answer > SILENT_S:
             self.start(home, now)
+        elif now >= self.next_question:
+            self.next_question = now + ASK_S
+            if services.answers(self.service, running):
+                self.last_answer, self.pause_s = now, 1.0
 
     def start(self, home: Home, now: float) -> None:
         """One try; after a failed one the next waits longer."""

@@ -1,8 +1,9 @@
-"""`nightshift up` in a state folder of its own, as a person has it, and questions to its Prefect server over plain HTTP."""
+"""`nightshift up` in a state folder of its own, as a person has it, and questions to its Prefect server over HTTP."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from flows.fleet import WORKER
 from flows.home import Home, open_home
 
 ROOT = Path(__file__).parents[2]
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Fleet:
         path = self.folder / f"{name}.toml"
         path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in lines.items()))
         return path
+
+    def toml_names(self) -> list[str]:
+        """The campaigns made so far."""
+        return sorted(path.stem for path in self.folder.glob("*.toml"))
 
     @property
     def calls_path(self) -> Path:
