@@ -56,6 +56,12 @@ class Budget:
         """Settled so far, without what is reserved."""
         return self._spent
 
+    @property
+    def committed(self) -> Spent:
+        """Settled so far and reserved by calls under way."""
+        with self._lock:
+            return self._spent + self._reserved
+
     def reserve(self, worst_case: Spent) -> None:
         """Set `worst_case` aside until `settle`. Raises BudgetExhausted and reserves nothing if it does not fit."""
         with self._lock:
