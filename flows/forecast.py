@@ -90,7 +90,8 @@ def sentence(settings: Settings, expected: Forecast, past: Past) -> str:
     """One line for people."""
     basis = f"from {expected.measured_on} recorded" if expected.measured_on else "worst case"
     parts = [_dollars(settings, expected), _gpu(expected), _wall(settings, expected)]
-    line = f"forecast for {expected.rounds} rounds, {basis}: {', '.join(parts)}"
+    rounds = "1 round" if expected.rounds == 1 else f"{expected.rounds} rounds"
+    line = f"forecast for {rounds}, {basis}: {', '.join(parts)}"
     ends = ends_first(settings, expected, past)
     return line + (f"; {' and '.join(ends)} may end it earlier" if ends else "")
 

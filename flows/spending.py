@@ -25,7 +25,7 @@ def campaign_report(archive: Archive, campaign: Campaign) -> dict[str, Any]:
         for each in archive.spend_by_role(campaign.name)
     )
     totals = {**asdict(spend), "dollars": known_usd(spend.dollars, spend.calls, spend.unpriced_calls)}
-    limits = campaign.settings.get("limits", {})
+    limits = campaign.settings.get("limits", {})  # as an earlier version stored them: keys may be missing
     return {
         "spend": {**totals, "by_role": by_role},
         "budgets": {name: limits[name] for name in BUDGETS if limits.get(name) is not None},

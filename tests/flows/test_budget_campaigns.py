@@ -56,6 +56,7 @@ def test_a_campaign_ends_before_the_round_it_cannot_pay_for_and_goes_on_when_top
         with _archive() as archive:
             recorded = len(archive.recorded_rounds("poor"))
             spent = archive.spend("poor").dollars
+            assert archive.spend("poor").wall_s > 0
             assert [r.state for r in archive.rounds("poor")] == ["recorded"] * recorded
         assert (ended.ending, ended.is_failure) == ("budget", False)
         assert "`nightshift resume poor --set limits.max_usd=0.22` goes on" in ended.sentence
