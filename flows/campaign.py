@@ -116,7 +116,7 @@ class _Run:
 
     async def worker(self, todo: Iterator[int]) -> None:
         for index in todo:
-            self.ended = self.reason_to_stop()
+            self.ended = await self.reason_to_stop()
             if self.ended is not None:
                 return
             await self.one_round(index)
@@ -157,7 +157,7 @@ class _Run:
         self.machine_failures_in_a_row += 1
         progress.watcher.round_ended(progress.RoundEnded(index, identity, None, self.last_reason, wall_s))
 
-    def reason_to_stop(self) -> Ended | None:
+    async def reason_to_stop(self) -> Ended | None:
         limits = self.settings.limits
         if self.ended is not None:
             return self.ended
@@ -165,7 +165,7 @@ class _Run:
             return Ended("interrupted", "stopped on request")
         if late := self.meter.time_stop():
             return Ended("wall_time", late)
-        if poor := self.meter.money_stop():
+        if poor := await self.meter.money_stop():
             return Ended("budget", poor)
         if self.machine_failures_in_a_row >= limits.machine_failures:
             count = self.machine_failures_in_a_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from flows import budgets
@@ -9,6 +10,7 @@ from flows.config import Settings
 from tasks.engine import Engine
 from tasks.gpu import GpuBudgetExhausted
 from tasks.llm import Budget, BudgetExhausted
+from tasks.llm.budget import LOOK_S
 
 
 class Meter:
@@ -29,10 +31,9 @@ class Meter:
         self._engine.archive.add_wall(self._settings.name, now - self._counted)
         self._counted = now
 
-    def money_stop(self) -> str | None:
-        """Why no further round can be paid for, in dollars or GPU-hours."""
-        spent = budgets.money_used_up(self._settings, self._budget.committed.dollars) if self._budget else None
-        return spent or (self._gpu_stop() if self._uses_gpu else None)
+    async def money_stop(self) -> str | None:
+        """Why no further round can be paid for, in dollars or GPU-hours. Waits for calls whose worst case decides."""
+        return await self._dollar_stop() or (self._gpu_stop() if self._uses_gpu else None)
 
     def time_stop(self) -> str | None:
         """Why there is no time for a further round."""
@@ -47,6 +48,15 @@ class Meter:
         )
         more = budgets.top_up(self._settings, key, budget) if budget is not None else "raise it to go on"
         return f"the budget is used up within a round: {str(error).partition(' Raise ')[0].rstrip('.')}; {more}"
+
+    async def _dollar_stop(self) -> str | None:
+        if self._budget is None:
+            return None
+        while (stop := budgets.money_used_up(self._settings, self._budget.committed.dollars)) is not None:
+            if budgets.money_used_up(self._settings, self._budget.spent.dollars) is not None:
+                return stop
+            await asyncio.sleep(LOOK_S)
+        return None
 
     def _gpu_stop(self) -> str | None:
         committed_h = self._engine.archive.committed_gpu_s(self._settings.name) / 3600

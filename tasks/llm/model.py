@@ -160,7 +160,7 @@ class Model:
             )
         worst_case = _worst_case(question)
         if self._budget:
-            self._budget.reserve(worst_case)
+            await self._budget.hold(worst_case)
         used = Spent()
         try:
             reply = await self._send(question, abilities)
