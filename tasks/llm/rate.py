@@ -22,7 +22,7 @@ class Rate(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    requests_per_minute: float | None = Field(None, gt=0, description="Requests start at least 60/this many s apart")
+    requests_per_minute: float | None = Field(None, gt=0, description="One may start every 60/this many seconds")
     concurrent_requests: int | None = Field(None, ge=1, description="Requests under way at the same time")
 
 

@@ -59,9 +59,10 @@ def test_a_budget_that_ran_out_within_a_round_says_how_to_go_on(engine: Engine) 
 
 
 def test_wall_time_is_stored_piece_by_piece(engine: Engine) -> None:
+    begun = time.monotonic()
     meter = Meter(engine, settings(), None)
     time.sleep(0.05)
     meter.count_wall()
-    first = engine.archive.spend(NAME).wall_s
+    assert engine.archive.spend(NAME).wall_s >= 0.05
     meter.count_wall()
-    assert 0.05 <= first <= engine.archive.spend(NAME).wall_s < first + 0.05
+    assert engine.archive.spend(NAME).wall_s <= time.monotonic() - begun

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
 import time
 
@@ -54,7 +53,7 @@ def test_the_limit_holds_across_event_loops() -> None:
     assert (crowd.most, crowd.inside) == (1, 0)
 
 
-async def test_requests_start_an_interval_apart_and_the_first_at_once() -> None:
+async def test_one_request_may_start_in_each_interval() -> None:
     rates, starts = Rates(RateSettings(requests_per_minute=1_200)), list[float]()
     begun = time.monotonic()
 
@@ -63,9 +62,13 @@ async def test_requests_start_an_interval_apart_and_the_first_at_once() -> None:
             starts.append(time.monotonic() - begun)
 
     await asyncio.gather(*(request() for _ in range(5)))
-    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
-    assert starts[0] < 0.04
-    assert min(gaps) > 0.04  # 60 / 1200 s, less the clock's grain
+    # Never before its time; a busy machine may be late.
+    assert [start for number, start in enumerate(starts) if start < number * 0.05 - 0.005] == []
+
+
+async def test_the_first_request_does_not_wait() -> None:
+    async with asyncio.timeout(5), Rates(RateSettings(requests_per_minute=1)).turn(HERE):
+        pass
 
 
 async def test_each_server_has_its_own_limits() -> None:
