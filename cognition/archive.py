@@ -1,7 +1,7 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, calls.py, outbox.py for the methods. docs/archive.md explains the tables and the guarantees:
+candidates.py, calls.py, spending.py, outbox.py for the methods. docs/archive.md explains the tables and the guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -24,6 +24,7 @@ from cognition.programs import code_hash
 from cognition.recording import RecordStore, RoundResult
 from cognition.rounds import OpenRound, RoundStore, RoundSummary
 from cognition.samplers.view import View
+from cognition.spending import RoleSpend, SpendStore
 
 __all__ = [
     "Archive",
@@ -33,6 +34,7 @@ __all__ = [
     "CampaignMismatch",
     "OpenRound",
     "OutboxEntry",
+    "RoleSpend",
     "RoundBusy",
     "RoundResult",
     "RoundSummary",
@@ -43,7 +45,7 @@ __all__ = [
 ]
 
 
-class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, OutboxStore):
+class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, SpendStore, OutboxStore):
     """All stores over one database. Thread-safe; a context manager."""
 
     def __init__(self, database: Database) -> None:

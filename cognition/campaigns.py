@@ -26,7 +26,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a campaign has used so far: answers received, and sandbox time of what was recorded."""
+    """What a campaign has used so far: answers received, CPU time of what was recorded, GPU and wall time."""
 
     dollars: float = 0.0  # of calls whose price is known
     prompt_tokens: int = 0
@@ -34,7 +34,8 @@ class Spend:
     calls: int = 0
     unpriced_calls: int = 0  # of `calls`: the model's price is not known
     cpu_s: float = 0.0
-    gpu_s: float = 0.0
+    gpu_s: float = 0.0  # of every step that used a GPU, failed ones too
+    wall_s: float = 0.0  # of all runs of the campaign together
 
     @property
     def tokens(self) -> int:

@@ -16,6 +16,7 @@ from cognition.programs import code_hash
 from cognition.records import JSON, Evaluation, Failure, Grid, Item, Outcome, Provenance, Sample, Score
 from cognition.rounds import Found, check_token, find_round, next_candidate_id
 from cognition.schema import campaigns, candidates, evaluations, rounds, scores
+from cognition.spending import settled_gpu_s
 from cognition.view import newest_sequence
 
 NOBODY = Provenance("none")
@@ -96,7 +97,7 @@ def _add_candidate(tx: Connection, row: Found, result: RoundResult, candidate: s
     tx.execute(insert(candidates).values(values))
     for evaluation in result.evaluations:
         _add_evaluation(tx, candidate, evaluation)
-    _count(tx, row.campaign, result.evaluations)
+    _count(tx, row, result.evaluations)
 
 
 def _add_evaluation(tx: Connection, candidate: str, evaluation: Evaluation) -> None:
@@ -111,15 +112,16 @@ def _add_evaluation(tx: Connection, candidate: str, evaluation: Evaluation) -> N
     tx.execute(insert(evaluations).values(values))
 
 
-def _count(tx: Connection, campaign: str, measured: Sequence[Evaluation]) -> None:
-    """Keep the campaign's running totals."""
+def _count(tx: Connection, row: Found, measured: Sequence[Evaluation]) -> None:
+    """Keep the campaign's running totals. GPU time that was settled when its step ended is not counted again."""
     costs = [evaluation.measurements.cost for evaluation in measured]
+    unsettled_gpu_s = max(0.0, sum(cost.gpu_s for cost in costs) - settled_gpu_s(tx, row.id))
     totals = {
         "candidates": campaigns.c.candidates + 1,
         "cpu_s": campaigns.c.cpu_s + sum(cost.cpu_s for cost in costs),
-        "gpu_s": campaigns.c.gpu_s + sum(cost.gpu_s for cost in costs),
+        "gpu_s": campaigns.c.gpu_s + unsettled_gpu_s,
     }
-    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(totals))
+    tx.execute(update(campaigns).where(campaigns.c.name == row.campaign).values(totals))
 
 
 def _supersede(tx: Connection, row: Found) -> None:

@@ -103,6 +103,7 @@ campaigns = Table(
     Column("dollars", Float, nullable=False, default=0.0),
     Column("prompt_tokens", Integer, nullable=False, default=0),
     Column("completion_tokens", Integer, nullable=False, default=0),
+    Column("wall_s", Float, nullable=False, default=0.0, server_default="0"),  # of all runs together
 )
 
 rounds = Table(
@@ -217,6 +218,23 @@ model_calls = Table(
     Column("latency_s", Float, nullable=False),
     Column("created_at", Text, nullable=False),
     UniqueConstraint("round_id", "role", "attempt", "prompt_hash"),
+    # Covers the sums by role, which must not read through prompts and answers.
+    Index("model_calls_by_campaign", "campaign", "role", "model", "price_usd", "prompt_tokens", "completion_tokens"),
+)
+
+#: GPU time of steps that need a GPU: the worst case while one runs, and what it used once it is over.
+gpu_uses = Table(
+    "gpu_uses",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("round_id", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("gpu_s", Float, nullable=False),
+    Column("settled", Boolean, nullable=False),  # False for ever if the process was killed: the worst case stands
+    Column("created_at", Text, nullable=False),
+    Index("gpu_uses_by_state", "campaign", "settled"),
+    Index("gpu_uses_by_round", "round_id"),
 )
 
 outbox = Table(

@@ -22,10 +22,11 @@ from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, MachineFault, round_id
-from flows import prefect_rounds, progress, summary
+from flows import budgets, gpu_slots, prefect_rounds, progress, summary
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
-from flows.engines import engine_for
+from flows.engines import budget_of, engine_for
+from flows.meter import Meter
 from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
@@ -72,6 +73,8 @@ async def conduct(checked: Settings) -> Ended:
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
     refuse_other_measure(engine.archive, checked)
+    budgets.refuse(checked, engine.domain)
+    await gpu_slots.ensure(engine)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
     release_dead_claims(engine.archive, checked.name)
     await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
@@ -107,7 +110,7 @@ class _Run:
         self.settings = settings
         self.client = client
         self.deployment = deployment
-        self.started = time.monotonic()
+        self.meter = Meter(engine, settings, budget_of(settings))
         self.machine_failures_in_a_row = 0
         self.last_reason = ""
         self.ended: Ended | None = None
@@ -119,20 +122,20 @@ class _Run:
             self.settings.name, len(done - {0}), self.settings.rounds, best.fitness if best else None
         )
         if 0 not in done:
-            await self.one_round(0)
+            await self.worker(iter([0]))
         if self.ended is None and (failed := self.baseline_failure()):
             self.ended = Ended("baseline_failed", failed)
         todo = iter(sorted(set(range(1, self.settings.rounds + 1)) - done))
         await asyncio.gather(*(self.worker(todo) for _ in range(self.settings.workers)))
+        self.meter.count_wall()
         return self.ended or self.how_it_finished()
 
     async def worker(self, todo: Iterator[int]) -> None:
-        while (reason := self.reason_to_stop()) is None:
-            index = next(todo, None)
-            if index is None:
+        for index in todo:
+            self.ended = await self.reason_to_stop()
+            if self.ended is not None:
                 return
             await self.one_round(index)
-        self.ended = self.ended or reason
 
     async def one_round(self, index: int) -> None:
         progress.watcher.round_started(index)
@@ -153,6 +156,7 @@ class _Run:
 
     def note(self, index: int, error: BaseException | None, wall_s: float) -> None:
         identity = round_id(self.settings.name, index)
+        self.meter.count_wall()
         if error is None:
             self.machine_failures_in_a_row = 0
             outcome = self.engine.archive.outcome(identity)
@@ -163,19 +167,22 @@ class _Run:
         if isinstance(error, RoundBusy):  # another process is at it: neither a failure nor an outcome of ours
             logger.warning("%s", error)
             return
-        if isinstance(error, BudgetExhausted):
-            self.ended = Ended("budget", f"the budget is used up: {error}")
+        if isinstance(error, BudgetExhausted):  # nobody's fault: the round waits until there is more
+            self.ended = self.ended or Ended("budget", self.meter.exhausted(error))
+            return
         self.machine_failures_in_a_row += 1
         progress.watcher.round_ended(progress.RoundEnded(index, identity, None, self.last_reason, wall_s))
 
-    def reason_to_stop(self) -> Ended | None:
+    async def reason_to_stop(self) -> Ended | None:
         limits = self.settings.limits
         if self.ended is not None:
             return self.ended
         if progress.stop_requested.is_set():
             return Ended("interrupted", "stopped on request")
-        if limits.max_wall_h is not None and time.monotonic() - self.started > limits.max_wall_h * 3600:
-            return Ended("wall_time", f"the time limit of {limits.max_wall_h:g} h is reached")
+        if late := self.meter.time_stop():
+            return Ended("wall_time", late)
+        if poor := await self.meter.money_stop():
+            return Ended("budget", poor)
         if self.machine_failures_in_a_row >= limits.machine_failures:
             count = self.machine_failures_in_a_row
             return Ended(

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
-from flows import config, registry, views
+from flows import budgets, config, forecast, registry, views
 from flows.home import Home, open_home
 from flows.terminal import safe
 
@@ -83,25 +83,30 @@ def run(
 def resume(
     campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
     rounds: Annotated[int | None, typer.Option(help="A new total of rounds")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A new limit, e.g. limits.max_usd=20")] = None,
     ephemeral: Ephemeral = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Go on with a campaign where it stopped; failed rounds are run again."""
+    """Go on with a campaign where it stopped; failed rounds are run again, and budgets can be topped up."""
     with _archive(open_home()) as archive:
         stored = archive.campaign(_chosen(archive, campaign))
-    values = {**stored.settings, **({} if rounds is None else {"rounds": rounds})}
+    changes = config.parse_assignments(set_ or []) | ({} if rounds is None else {"rounds": rounds})
+    values = budgets.topped_up(stored.settings, changes)
     _run(config.validate(values, f"campaign {stored.name}"), ephemeral=ephemeral, as_json=as_json)
 
 
 def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool) -> None:
     from flows import live, progress, runtime
 
-    metric = registry.load(settings.problem, settings.options).brief().metric
+    domain = registry.load(settings.problem, settings.options)
+    metric = domain.brief().metric
     home = open_home()
+    expected = forecast.before_start(settings, domain, home)
     ui = runtime.enter(home, ephemeral=ephemeral)
     screen = errors if as_json else console
     if ui:
         screen.print(f"Prefect UI {ui}  (stop it with `nightshift down`)")
+    screen.print(expected, soft_wrap=True)
     with live.LiveView(screen, metric) as view:
         progress.watch(view)
         ended = runtime.run_campaign(

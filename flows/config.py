@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
-from tasks.llm import ModelSettings, Role
+from tasks.llm import ModelSettings, RateSettings, Role
 from tasks.recombine import RecombineSettings
 from tasks.researcher import ResearcherSettings
 from tasks.settings import (
@@ -37,11 +37,13 @@ class ConfigError(ValueError):
 
 
 class LimitsSettings(Frozen):
-    """When a campaign ends before its last round."""
+    """When a campaign ends before its last round (docs/budgets.md). None: no limit."""
 
     machine_failures: int = Field(3, ge=1, description="Stop after this many rounds in a row failed by our own fault")
     max_usd: float | None = Field(None, gt=0, description="Stop before spending more than this on model calls")
-    max_wall_h: float | None = Field(None, gt=0, description="Start no round after this many hours")
+    max_gpu_h: float | None = Field(None, gt=0, description="Stop before using more GPU-hours than this")
+    max_wall_h: float | None = Field(None, gt=0, description="Start no round after this many hours of one run")
+    max_total_wall_h: float | None = Field(None, gt=0, description="The same for all runs of the campaign together")
 
 
 class TrackingSettings(Frozen):
@@ -75,13 +77,14 @@ class Settings(Frozen):
     analyze: AnalyzeSettings = AnalyzeSettings()
     sandbox: SandboxSettings = SandboxSettings()
     limits: LimitsSettings = LimitsSettings()
+    rate: RateSettings = RateSettings()
     tracking: TrackingSettings = TrackingSettings()
 
 
 def load(source: str, overrides: dict[str, JSON]) -> Settings:
     """Settings from a TOML file, or the defaults of a problem named plainly, with overrides. Raises ConfigError."""
     values = read_toml(Path(source)) if source.endswith(".toml") else {"problem": source}
-    values = _merged(values, overrides)
+    values = merge(values, overrides)
     values.setdefault("name", _default_name(values))
     return validate(values, source)
 
@@ -128,16 +131,16 @@ def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str
     return sorted(model.model_fields)
 
 
-def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Overrides laid over base, section by section.
 
-    >>> _merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    >>> merge({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
     {'a': {'x': 1, 'y': 3}}
     """
     merged = dict(base)
     for key, value in overrides.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merged(merged[key], value)
+            merged[key] = merge(merged[key], value)
         else:
             merged[key] = value
     return merged
@@ -162,7 +165,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         nested: Any = _value(text.strip())
         for part in reversed(place.strip().split(".")):
             nested = {part: nested}
-        overrides = _merged(overrides, nested)
+        overrides = merge(overrides, nested)
     return overrides
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.samplers import make_sampler
-from flows import registry
+from flows import budgets, registry
 from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
 from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer, WordNovelty
@@ -22,7 +22,7 @@ from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
 from tasks.codec import fingerprint
 from tasks.contract import Domain
 from tasks.engine import Engine
-from tasks.llm import Budget, BudgetLimits, Model, Role, Spent
+from tasks.llm import Budget, BudgetLimits, Model, Rates, Role
 from tasks.proposal import Proposer
 from tasks.recombine import RandomCombination, Recombine
 from tasks.researcher import OpenAIResearcher
@@ -36,6 +36,7 @@ class _Opened:
     engine: Engine
     publisher: Publisher | None
     model: Model | None
+    budget: Budget | None
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class _Process:
     lock: threading.Lock = field(default_factory=threading.Lock)
     engines: dict[str, _Opened] = field(default_factory=dict)
     sandboxes: dict[str, Pool] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)  # one for all campaigns: their servers are the same
 
 
 _process = _Process()
@@ -58,6 +60,12 @@ def engine_for(settings: Settings) -> Engine:
         if key not in _process.engines:
             _process.engines[key] = _open(settings, open_home())
         return _process.engines[key].engine
+
+
+def budget_of(settings: Settings) -> Budget | None:
+    """The budget that this process's model calls reserve from; None if no model is configured."""
+    engine_for(settings)
+    return _process.engines[fingerprint(settings)].budget
 
 
 async def close_all(timeout_s: float = 60.0) -> int:
@@ -106,7 +114,8 @@ def _open(settings: Settings, home: Home) -> _Opened:
     brief = domain.brief()
     items = ItemStore(archive)
     items.add_missing(brief.items)
-    model = _model(settings, archive)
+    budget = _budget(settings, archive)
+    model = _model(settings, archive, budget)
     engine = Engine(
         campaign=settings.name,
         seed=settings.seed,
@@ -127,7 +136,7 @@ def _open(settings: Settings, home: Home) -> _Opened:
         check=settings.check,
         evaluate=settings.evaluate,
     )
-    return _Opened(engine, _publisher(settings, archive, home), model)
+    return _Opened(engine, _publisher(settings, archive, home), model, budget)
 
 
 def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | None:
@@ -154,14 +163,19 @@ def _sandbox(settings: Settings, home: Home, domain: Domain) -> Pool:
     return _process.sandboxes[key]
 
 
-def _model(settings: Settings, archive: Archive) -> Model | None:
-    """The model client, if any role has a model; its budget starts from what the campaign has spent."""
+def _budget(settings: Settings, archive: Archive) -> Budget | None:
+    """The budget of model calls, if any role has a model; it starts from what the campaign has spent."""
     if not settings.models:
         return None
-    spend = archive.spend(settings.name)
-    budget = Budget(BudgetLimits(dollars=settings.limits.max_usd), Spent(spend.dollars, spend.tokens, spend.calls))
+    return Budget(BudgetLimits(dollars=settings.limits.max_usd), budgets.spent_before(archive, settings))
+
+
+def _model(settings: Settings, archive: Archive, budget: Budget | None) -> Model | None:
+    if budget is None:
+        return None
+    _process.rates.adopt(settings.rate)
     try:
-        return Model(settings.models, archive, budget)
+        return Model(settings.models, archive, budget, rates=_process.rates)
     except ValueError as error:  # a budget in dollars for a model whose price nobody gave
         raise ConfigError(f"limits.max_usd: {error}") from None
 

@@ -106,9 +106,11 @@ def run_single_round(settings: Settings, index: int) -> str:
     """Run one round again; returns the final state's name."""
     from prefect import get_client
 
-    from flows import prefect_rounds
+    from flows import gpu_slots, prefect_rounds
+    from flows.engines import engine_for
 
     async def body() -> Any:
+        await gpu_slots.ensure(engine_for(settings))
         async with get_client() as client:
             deployment = await prefect_rounds.register(client)
             state = await prefect_rounds.run_round(client, deployment, settings, index)

@@ -18,12 +18,13 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
 from cognition.records import JSON, Evaluation, Failure, MachineFault, Measurements
+from flows import gpu_slots
 from flows.config import Settings
 from flows.engines import engine_for
 from flows.results import set_aside_if_damaged
 from tasks import analyze as analysis
 from tasks import check as checking
-from tasks import evaluate
+from tasks import evaluate, gpu
 from tasks import propose as proposing
 from tasks import record as recording
 from tasks import retrieve as retrieving
@@ -148,13 +149,21 @@ async def repair(key: str, work: Work, checked: Checked, failure: Failure) -> St
 @task(name="train", **CACHED)
 async def train(key: str, work: Work, checked: Checked, seed: int) -> Stored:
     """Run the candidate in the sandbox."""
-    return encode(await evaluate.train(engine_for(work.settings), work.round, checked, seed))
+    engine = engine_for(work.settings)
+    async with gpu_slots.held(engine, "train"):
+        with gpu.reserved(engine, work.round, "train", work.settings.limits.max_gpu_h) as use:
+            result = await evaluate.train(engine, work.round, checked, seed)
+            use.cost = result.cost if isinstance(result, Trained) else use.cost
+    return encode(result)
 
 
 @task(name="benchmark", **CACHED)
 async def benchmark(key: str, work: Work, checked: Checked, trained: Trained, seed: int) -> Stored:
     """Measure the result by trusted code."""
-    return encode(await evaluate.benchmark(engine_for(work.settings), work.round, checked, trained, seed))
+    engine = engine_for(work.settings)
+    async with gpu_slots.held(engine, "benchmark"):
+        with gpu.reserved(engine, work.round, "benchmark", work.settings.limits.max_gpu_h):
+            return encode(await evaluate.benchmark(engine, work.round, checked, trained, seed))
 
 
 @task(name="analyze", **CACHED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cognition.records import Artefact, Candidate
-from flows import figures
+from flows import figures, spending
 from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
@@ -17,7 +17,11 @@ def publish_round(engine: Engine, index: int) -> None:
     """After a round: the best so far, and what has been spent."""
     best = engine.archive.best(engine.campaign)
     spend = engine.archive.spend(engine.campaign)
-    metrics = {"spend_usd": spend.dollars, "candidate_cpu_s": spend.cpu_s}
+    metrics = {"candidate_cpu_s": spend.cpu_s, "wall_h": spend.wall_s / 3600}
+    if spend.gpu_s:
+        metrics["gpu_h"] = spend.gpu_s / 3600
+    if (dollars := spending.known_usd(spend.dollars, spend.calls, spend.unpriced_calls)) is not None:
+        metrics["spend_usd"] = dollars
     if best is not None and best.fitness is not None:
         metrics["best_fitness"] = best.fitness
     publication = Publication(
@@ -40,11 +44,19 @@ def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
         engine.campaign,
         now_ms(),
         tags={"nightshift.ending": sentence, "nightshift.problem": engine.domain.name},
+        metrics=spend_by_role(engine),
+        step=len(rounds),
         texts={"leaderboard.md": leaderboard(engine, leaders)},
         files=tuple(files),
         status="FAILED" if failed else "FINISHED",
     )
     engine.archive.enqueue(engine.campaign, engine.campaign, f"summary:{now_ms()}", encode(publication))
+
+
+def spend_by_role(engine: Engine) -> dict[str, float]:
+    """Dollars of each role, where a price is known."""
+    roles = spending.campaign_report(engine.archive, engine.archive.campaign(engine.campaign))["spend"]["by_role"]
+    return {f"role/{role}/spend_usd": of["dollars"] for role, of in roles.items() if of["dollars"] is not None}
 
 
 def ancestry(engine: Engine, leaders: list[Candidate]) -> list[Candidate]:

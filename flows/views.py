@@ -13,8 +13,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from cognition.archive import Archive
-from cognition.records import Artefact, Candidate, Failure, Score
-from flows import config, fleet
+from cognition.records import Artefact, Candidate, Failure, Score, round_id
+from flows import config, fleet, spending
 from flows.home import Home
 from flows.terminal import safe, without_controls
 from tasks import artefacts
@@ -44,6 +44,7 @@ def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -
     """Everything about one candidate; with `out`, program and artefacts are copied there."""
     evaluations = archive.evaluations(candidate.id)
     files = {a.name: a for e in evaluations for a in e.measurements.artefacts}
+    calls = archive.calls(round_id(candidate.campaign, candidate.round_index))
     report = {
         "id": candidate.id,
         "campaign": candidate.campaign,
@@ -59,18 +60,13 @@ def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -
         "motivation": candidate.motivation,
         "analysis": candidate.analysis,
         "artefacts": {name: _place(a) for name, a in files.items()},
-        "model_calls": [_call_report(call) for call in archive.calls(_round_of(candidate))],
+        "model_calls": [_call_report(call) for call in calls],
+        "spend": spending.candidate_report(archive, candidate, calls, evaluations),
         "program": candidate.code,
     }
     if out is not None:
         report["artefacts"] = _copied(candidate, list(files.values()), out)
     return report
-
-
-def _round_of(candidate: Candidate) -> str:
-    from cognition.records import round_id
-
-    return round_id(candidate.campaign, candidate.round_index)
 
 
 def _place(artefact: Artefact) -> str:
@@ -106,7 +102,7 @@ def campaign_report(archive: Archive, name: str) -> dict[str, Any]:
         "outcomes": dict(outcomes),
         "machine_failures": failed,
         "best": None if best is None else {"id": best.id, "fitness": best.fitness},
-        "spend": asdict(archive.spend(name)),
+        **spending.campaign_report(archive, campaign),
     }
 
 
@@ -149,7 +145,7 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
     if report["ending"] in ("finished", "interrupted", "budget", "wall_time"):
         console.print(f"\n[bold]{safe(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
-    console.print(f"outcomes: {outcomes or 'none'}; {_spend_line(report['spend'])}")
+    console.print(f"outcomes: {outcomes or 'none'}; {spending.line(report['spend'])}")
     if report["best"]:
         console.print(f"look at it: nightshift best {report['campaign']} --out best/")
 
@@ -168,7 +164,7 @@ def print_status(console: Console, report: dict[str, Any]) -> None:
             f"{campaign['rounds_recorded']}/{campaign['rounds_asked']}",
             ", ".join(f"{count} {kind}" for kind, count in sorted(campaign["outcomes"].items())),
             f"{best['fitness']:.10g}\n{best['id']}" if best else "none",
-            _spend_line(campaign["spend"]),
+            spending.cell(campaign),
         )
     console.print(table)
     for campaign in report["campaigns"]:
@@ -200,12 +196,7 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     provenance = report["provenance"]
     table.add_row("proposer", f"{provenance['proposer']} ({provenance['form']}, model {provenance['model'] or 'none'})")
     table.add_row("sandbox", report["sandbox_tier"])
+    table.add_row("spend", spending.line(report["spend"]))
     console.print(table)
     for name, place in report["artefacts"].items():
         console.print(f"{name}  {place}", soft_wrap=True)
-
-
-def _spend_line(spend: dict[str, Any]) -> str:
-    line = f"${spend['dollars']:.2f}, {spend['calls']} calls, {spend['cpu_s']:.0f} CPU-s"
-    unpriced = spend["unpriced_calls"]
-    return line + (f", {unpriced} calls of unknown price" if unpriced else "")

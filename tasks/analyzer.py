@@ -21,6 +21,8 @@ from tasks.prompts import CHARS_PER_TOKEN, Fence, render, shorten
 
 MAX_REPORT_CHARS = 4_000
 MAX_LESSONS = 5
+#: A prompt's most tokens, about four characters each.
+PROMPT_TOKENS = 24_000
 #: Characters of the templates' own wording, the fences and the description of the answer.
 _WORDING_CHARS = 4_000
 
@@ -100,7 +102,7 @@ class AnalyzerAnswer(BaseModel):
 class ModelAnalyzer:
     """A model reads the program and the whole output."""
 
-    def __init__(self, model: Model, prompt_tokens: int = 24_000) -> None:
+    def __init__(self, model: Model, prompt_tokens: int = PROMPT_TOKENS) -> None:
         """`prompt_tokens`: at most so much of program, logs and breakdown is sent."""
         self._model = model
         self._prompt_tokens = prompt_tokens

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from cognition.records import (
     JSON,
@@ -43,10 +43,12 @@ __all__ = [
     "Limits",
     "MachineFault",
     "Measurements",
+    "Needs",
     "Outcome",
     "Sandbox",
     "Score",
     "Slot",
+    "Step",
     "Template",
     "Trained",
     "Workspace",
@@ -113,6 +115,28 @@ class Trained:
         raise KeyError(name)
 
 
+Step = Literal["train", "benchmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one run of a step takes, at one rung and seed.
+
+    A step with GPUs waits for as many slots of the concurrency limit `gpu`, and reserves `gpus * wall_s` of the
+    campaign's GPU-hours. `wall_s` is the most it may run, as the domain's own limits enforce it; None: no bound.
+    """
+
+    gpus: int = 0
+    wall_s: float | None = None
+
+    @property
+    def gpu_s(self) -> float | None:
+        """GPU seconds in the worst case; None if there is no bound."""
+        if self.gpus == 0:
+            return 0.0
+        return None if self.wall_s is None else self.gpus * self.wall_s
+
+
 class Workspace(Protocol):
     """A folder behind a URI, stable per round, rung and seed, where a retried step finds what it left."""
 
@@ -152,6 +176,9 @@ class Domain(Protocol):
     def brief(self) -> Brief:
         """Goal, program contract, seed program, cognition seeds, prompt additions."""
 
+    def needs(self, step: Step, rung: str) -> Needs:
+        """What a run of train or benchmark takes. Pure; asked before every run."""
+
     def prepare(self, workspace: Workspace) -> None:
         """Once per campaign: corpora, base checkpoints, data shards. Resumable."""
 
@@ -185,6 +212,10 @@ class BaseDomain:
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("explore",)
     preload: ClassVar[tuple[str, ...]] = ()
+
+    def needs(self, step: Step, rung: str) -> Needs:
+        """No GPU, and no bound known."""
+        return Needs()
 
     def prepare(self, workspace: Workspace) -> None:
         """Nothing to prepare."""

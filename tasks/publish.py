@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cognition.records import JSON, Artefact, Failure, Measurements, Outcome, Score
+from cognition.records import JSON, Artefact, Failure, Measurements, ModelCall, Outcome, Score
 from tasks.analyze import Analysed
 from tasks.check import Checked
 from tasks.codec import encode
@@ -103,10 +103,29 @@ def recorded(engine: Engine, round: Round, outcome: Outcome) -> dict[str, JSON]:
     """For record: outcome and model traffic, and the run is over. The recording transaction queues it."""
     calls = engine.archive.calls(round.id)
     texts = {"model_calls.jsonl": "".join(json.dumps(asdict(call)) + "\n" for call in calls)} if calls else {}
-    prices = [call.price_usd for call in calls if call.price_usd is not None]
-    metrics = {"model/calls": float(len(calls)), "model/spend_usd": sum(prices)} if calls else {}
+    metrics = {**spend_metrics(calls), **gpu_metrics(engine, round)}
     tags = outcome_tags(outcome)
     return publication(engine, round, tags=tags, texts=texts, metrics=metrics, status="FINISHED")
+
+
+def spend_metrics(calls: Sequence[ModelCall]) -> dict[str, float]:
+    """Calls and dollars, in all and by role. Without a single known price there are no dollars to show, not 0."""
+    if not calls:
+        return {}
+    by_role = {f"model/{call.role}": [each for each in calls if each.role == call.role] for call in calls}
+    metrics: dict[str, float] = {}
+    for name, some in {"model": list(calls), **by_role}.items():
+        prices = [call.price_usd for call in some if call.price_usd is not None]
+        metrics[f"{name}/calls"] = float(len(some))
+        if prices:
+            metrics[f"{name}/spend_usd"] = sum(prices)
+    return metrics
+
+
+def gpu_metrics(engine: Engine, round: Round) -> dict[str, float]:
+    """GPU time of the round with all its tries, if it has used any."""
+    gpu_s = engine.archive.round_gpu_s(round.id)
+    return {"gpu_s": gpu_s} if gpu_s else {}
 
 
 def machine_failed(engine: Engine, round: Round, step: str, reason: str) -> None:

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -37,6 +37,7 @@ from tasks.contract import (
     Outcome,
     Sandbox,
     Score,
+    Step,
     Trained,
     Workspace,
 )
@@ -108,6 +109,12 @@ class DomainContract:
     def test_rungs_are_named_once(self, domain: Domain) -> None:
         assert domain.rungs
         assert sorted(set(domain.rungs)) == sorted(domain.rungs)
+
+    def test_needs_are_declared_for_every_step_and_rung(self, domain: Domain) -> None:
+        steps: tuple[Step, ...] = get_args(Step)
+        for needs in (domain.needs(step, rung) for step in steps for rung in domain.rungs):
+            assert needs.gpus >= 0
+            assert needs.wall_s is None or needs.wall_s > 0
 
     def test_the_brief_is_complete(self, domain: Domain) -> None:
         brief = domain.brief()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -23,25 +24,31 @@ from tasks.contract import (
     Item,
     MachineFault,
     Measurements,
+    Needs,
     Sandbox,
     Score,
     Slot,
+    Step,
     Template,
     Trained,
     Workspace,
 )
 
 SEED = "x = 0.0\n"
+_training = 0
 
 
 class ToyOptions(BaseModel):
-    """Where calls are counted and how long a training takes."""
+    """Where calls are counted, how long a training takes, and what it is said to need."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     log: str = ""
     sleep_s: float = 0.0
     fault_file: str = ""
+    gpus: int = 0
+    train_wall_s: float = 60.0
+    overlap: str = ""
 
 
 class Toy(BaseDomain):
@@ -71,6 +78,11 @@ class Toy(BaseDomain):
             best_known=0.0,
         )
 
+    def needs(self, step: Step, rung: str) -> Needs:
+        if step == "benchmark":
+            return Needs(wall_s=1.0)
+        return Needs(gpus=self.options.gpus, wall_s=self.options.train_wall_s)
+
     def check(self, code: str) -> list[Issue]:
         self._count("check")
         return [] if "x =" in code else [Issue("no-x", "assign x")]
@@ -78,7 +90,8 @@ class Toy(BaseDomain):
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         self._count("train")
         self._count(f"trained:{workspace.uri.split('/rounds/')[1].split('/')[0]}")
-        time.sleep(self.options.sleep_s)
+        with self._watched():
+            time.sleep(self.options.sleep_s)
         if self.options.fault_file and Path(self.options.fault_file).exists():
             raise MachineFault("the toy machine is out of order")
         if "crash" in code:
@@ -97,6 +110,19 @@ class Toy(BaseDomain):
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
         return {"x": min(1.0, abs(float(measurements.breakdown["x"])) / 6)}
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Note in the file `overlap` how many trainings of this process are under way."""
+        global _training
+        _training += 1
+        if self.options.overlap:
+            with Path(self.options.overlap).open("a") as log:
+                log.write(f"{_training}\n")
+        try:
+            yield
+        finally:
+            _training -= 1
 
     def _count(self, call: str) -> None:
         if self.options.log:

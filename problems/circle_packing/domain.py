@@ -27,8 +27,10 @@ from tasks.contract import (
     Job,
     Limits,
     Measurements,
+    Needs,
     Sandbox,
     Score,
+    Step,
     Trained,
     Workspace,
 )
@@ -93,6 +95,10 @@ class CirclePacking(BaseDomain):
             metric="sum_radii",
             best_known=known,
         )
+
+    def needs(self, step: Step, rung: str) -> Needs:
+        """No GPU; the packing may take its wall limit, verifying it takes seconds."""
+        return Needs(wall_s=self.limits().wall_s if step == "train" else 10.0)
 
     def check(self, code: str) -> list[Issue]:
         """Signature and imports."""

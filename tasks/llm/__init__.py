@@ -4,6 +4,8 @@
     forms.py      how an answer is asked for and read: JSON schema, or plain-text tags
     ledger.py     where answers are kept
     budget.py     reserves before it spends
+    prices.py     the dated list of public prices (prices.toml)
+    rate.py       requests per minute and at once, by address
     server.py     one request with its retries; the only file that imports openai
     model.py      `Model.ask`, which puts them together
 
@@ -12,7 +14,9 @@ It does not write prompts (tasks/prompts) and knows no domain. Importing it does
 
 from tasks.llm.budget import Budget, BudgetExhausted, BudgetLimits, Spent
 from tasks.llm.ledger import Ledger, MemoryLedger
-from tasks.llm.model import Answer, Model
+from tasks.llm.model import Answer, Model, require_prices
+from tasks.llm.prices import Price
+from tasks.llm.rate import Rate, Rates, RateSettings
 from tasks.llm.server import ModelMisconfigured, ModelServerDown
 from tasks.llm.settings import Message, ModelSettings, Role
 
@@ -28,6 +32,11 @@ __all__ = [
     "ModelMisconfigured",
     "ModelServerDown",
     "ModelSettings",
+    "Price",
+    "Rate",
+    "RateSettings",
+    "Rates",
     "Role",
     "Spent",
+    "require_prices",
 ]

@@ -1,14 +1,19 @@
 """A budget for model calls: it reserves the worst case before a call and settles what the call really used.
 
 It counts within one process. Across processes and restarts the ledger is the truth: start a new `Budget` with what
-the ledger has counted so far (`spent`). Calls that are under way hold their worst case, so a campaign of N workers may
-end up to N worst-case calls before its limit; it never ends beyond it by more than one prompt's estimation error.
+the ledger has counted so far (`spent`). Calls that are under way hold their worst case; whoever does not fit beside
+them waits until they are settled (`hold`), so that the rest of a budget is used. It is never passed by more than one
+prompt's estimation error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
+
+#: How often a call that waits for others to be settled looks again.
+LOOK_S = 0.05
 
 
 class BudgetExhausted(Exception):
@@ -56,6 +61,12 @@ class Budget:
         """Settled so far, without what is reserved."""
         return self._spent
 
+    @property
+    def committed(self) -> Spent:
+        """Settled so far and reserved by calls under way."""
+        with self._lock:
+            return self._spent + self._reserved
+
     def reserve(self, worst_case: Spent) -> None:
         """Set `worst_case` aside until `settle`. Raises BudgetExhausted and reserves nothing if it does not fit."""
         with self._lock:
@@ -69,6 +80,22 @@ class Budget:
                         f"under way, up to {getattr(worst_case, unit):g} more wanted. Raise the limit to go on."
                     )
             self._reserved += worst_case
+
+    async def hold(self, worst_case: Spent) -> None:
+        """Reserve, waiting for calls under way if those are all that is in the way. Raises BudgetExhausted."""
+        while True:
+            try:
+                return self.reserve(worst_case)
+            except BudgetExhausted:
+                if not self._fits_without_reservations(worst_case):
+                    raise
+            await asyncio.sleep(LOOK_S)
+
+    def _fits_without_reservations(self, worst_case: Spent) -> bool:
+        with self._lock:
+            wanted = self._spent + worst_case
+        limits = ((self.limits.dollars, wanted.dollars), (self.limits.tokens, wanted.tokens))
+        return all(limit is None or value <= limit for limit, value in (*limits, (self.limits.calls, wanted.calls)))
 
     def settle(self, worst_case: Spent, used: Spent) -> None:
         """Give a reservation back and count what was used; `Spent()` if the call came to nothing."""

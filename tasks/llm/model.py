@@ -17,10 +17,12 @@ from cognition.records import Failure, FailureKind, MachineFault, ModelCall
 from tasks.llm import forms
 from tasks.llm.budget import Budget, Spent
 from tasks.llm.ledger import Ledger, prompt_hash, prompt_text
+from tasks.llm.rate import Rates
 from tasks.llm.server import ModelMisconfigured, Rejected, Reply, Servers
 from tasks.llm.settings import Message, ModelSettings, Role, approximate_tokens, plain
 
 T = TypeVar("T", bound=BaseModel)
+PRICED = ("prompt", "completion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,20 @@ class Model:
         *,
         replay_only: bool = False,
         jitter: random.Random | None = None,
+        rates: Rates | None = None,
     ) -> None:
-        """`replay_only`: answer from the ledger alone (a cassette). `jitter` varies waits; no result depends on it."""
+        """`replay_only`: answer from the ledger alone (a cassette). `jitter` varies waits; no result depends on it.
+
+        `rates` is shared by all models of a process. Raises ValueError for a budget in dollars without prices.
+        """
         self._settings = dict(settings)
         self._ledger = ledger
         self._budget = budget
         self._replay_only = replay_only
-        self._servers = Servers(jitter or random.Random())
+        self._servers = Servers(jitter or random.Random(), rates)
         self._abilities: dict[tuple[str, str], _Abilities] = {}
         if budget is not None and budget.limits.dollars is not None:
-            _require_prices(self._settings)
+            require_prices(self._settings)
 
     async def __aenter__(self) -> Self:
         """The model itself."""
@@ -154,7 +160,7 @@ class Model:
             )
         worst_case = _worst_case(question)
         if self._budget:
-            self._budget.reserve(worst_case)
+            await self._budget.hold(worst_case)
         used = Spent()
         try:
             reply = await self._send(question, abilities)
@@ -258,10 +264,13 @@ def _rejection(settings: ModelSettings, rejected: Rejected | None) -> ModelMisco
     )
 
 
-def _require_prices(settings: Mapping[Role, ModelSettings]) -> None:
-    unpriced = sorted({s.model for s in settings.values() if s.price_usd(0, 0) is None})
+def require_prices(settings: Mapping[Role, ModelSettings]) -> None:
+    """Raises ValueError, naming the keys to set, unless the price of every model is known."""
+    unpriced = {role: model.model for role, model in settings.items() if model.price is None}
     if unpriced:
+        keys = " and ".join(f"models.{role}.price_{part}_usd_per_mtok" for role in unpriced for part in PRICED)
+        names = ", ".join(sorted(set(unpriced.values())))
         raise ValueError(
-            f"A budget in dollars needs the prices of every model; missing for {', '.join(unpriced)}: set "
-            "price_prompt_usd_per_mtok and price_completion_usd_per_mtok (0 for a server of your own)"
+            f"a budget in dollars needs the prices of every model; missing for {names}: "
+            f"set {keys} (0 for a server of your own)"
         )

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cognition.records import MachineFault
+from tasks.llm.rate import Rates
 from tasks.llm.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -74,12 +75,16 @@ class _Trouble:
     retry_after_s: float | None = None
 
 
+Outcome = Reply | Rejected | _Trouble
+
+
 class Servers:
     """The clients of one process: one per event loop, address and key."""
 
-    def __init__(self, jitter: random.Random) -> None:
-        """`jitter` spreads the retries of concurrent rounds."""
+    def __init__(self, jitter: random.Random, rates: Rates | None = None) -> None:
+        """`jitter` spreads the retries of concurrent rounds; `rates` keeps requests apart."""
         self._jitter = jitter
+        self._rates = rates or Rates()
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], AsyncOpenAI]] = (
             weakref.WeakKeyDictionary()
         )
@@ -88,7 +93,7 @@ class Servers:
         """Send one request. Raises ModelServerDown and ModelMisconfigured."""
         client = self._client(settings)
         retry = 0
-        while isinstance(result := await _send(client, settings, request), _Trouble):
+        while isinstance(result := await self._try(client, settings, request), _Trouble):
             if not result.is_transient:
                 raise ModelMisconfigured(f"{_who(settings)}: {result.reason}")
             if retry == settings.retries:
@@ -101,6 +106,10 @@ class Servers:
             await asyncio.sleep(pause_s)
             retry += 1
         return result
+
+    async def _try(self, client: AsyncOpenAI, settings: ModelSettings, request: dict[str, Any]) -> Outcome:
+        async with self._rates.turn(settings.base_url):  # waiting for a turn is no part of the request's time-out
+            return await _send(client, settings, request)
 
     async def aclose(self) -> None:
         """Close the clients of the running event loop."""
@@ -125,7 +134,7 @@ def wait_s(retry: int, retry_after_s: float | None, settings: ModelSettings, jit
     return min(max(backoff_s, retry_after_s or 0.0), settings.max_wait_s)
 
 
-async def _send(client: AsyncOpenAI, settings: ModelSettings, request: dict[str, Any]) -> Reply | Rejected | _Trouble:
+async def _send(client: AsyncOpenAI, settings: ModelSettings, request: dict[str, Any]) -> Outcome:
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     started = time.monotonic()

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tasks.llm.prices import Price, list_price
+
 Role = Literal["researcher", "reviewer", "debugger", "judge", "analyzer", "librarian"]
 Structured = Literal["auto", "json_schema", "tags"]
 
@@ -24,10 +26,10 @@ class Message:
 
 
 class ModelSettings(BaseModel):
-    """One role's model. Prices are in US dollars per million tokens; None: not known, and then no price is recorded."""
+    """One role's model. Prices are in US dollars per million tokens; None: that of the price list, if it has one."""
 
     # hide_input_in_errors: a key pasted into the wrong field must not come back in an error message.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     model: str = Field(min_length=1)
     base_url: str = OPENAI_URL
@@ -74,12 +76,16 @@ class ModelSettings(BaseModel):
             return "OPENAI_API_KEY" if urlsplit(self.base_url).hostname == "api.openai.com" else ""
         return self.api_key_env
 
+    @property
+    def price(self) -> Price | None:
+        """The price set here, else the public list price, else None: not known."""
+        if self.price_prompt_usd_per_mtok is None or self.price_completion_usd_per_mtok is None:
+            return list_price(self.base_url, self.model)
+        return Price(self.price_prompt_usd_per_mtok, self.price_completion_usd_per_mtok)
+
     def price_usd(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What these tokens cost, or None if the price is not known."""
-        if self.price_prompt_usd_per_mtok is None or self.price_completion_usd_per_mtok is None:
-            return None
-        prompt_usd = prompt_tokens * self.price_prompt_usd_per_mtok
-        return (prompt_usd + completion_tokens * self.price_completion_usd_per_mtok) / 1e6
+        return None if self.price is None else self.price.of(prompt_tokens, completion_tokens)
 
 
 def approximate_tokens(text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,24 @@ def test_without_limits_everything_fits() -> None:
     budget = Budget(BudgetLimits())
     budget.reserve(Spent(1e9, 10**12, 10**6))
     assert budget.spent == Spent()
+
+
+async def test_a_call_that_fits_once_others_are_settled_waits_for_them() -> None:
+    budget = Budget(BudgetLimits(dollars=1.0))
+    budget.reserve(Spent(0.9))
+    waiting = asyncio.create_task(budget.hold(Spent(0.5)))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    budget.settle(Spent(0.9), Spent(0.4))
+    await asyncio.wait_for(waiting, timeout=2)
+    assert budget.committed.dollars == pytest.approx(0.9)
+
+
+async def test_a_call_that_will_never_fit_does_not_wait() -> None:
+    budget = Budget(BudgetLimits(dollars=1.0), Spent(0.6))
+    budget.reserve(Spent(0.1))
+    with pytest.raises(BudgetExhausted):
+        await asyncio.wait_for(budget.hold(Spent(0.5)), timeout=2)
 
 
 @given(

@@ -230,6 +230,7 @@ async def test_without_usage_the_worst_case_in_dollars_is_counted() -> None:
     assert budget.spent.dollars == pytest.approx(1.0)
 
 
-def test_a_budget_in_dollars_needs_prices() -> None:
-    with pytest.raises(ValueError, match="prices of every model; missing for scripted"):
+def test_a_budget_in_dollars_needs_prices_and_names_the_keys() -> None:
+    keys = r"models\.judge\.price_prompt_usd_per_mtok and models\.judge\.price_completion_usd_per_mtok"
+    with pytest.raises(ValueError, match=rf"missing for scripted: set {keys}"):
         Model({"judge": ModelSettings(model="scripted")}, MemoryLedger(), Budget(BudgetLimits(dollars=1.0)))
