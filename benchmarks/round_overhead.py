@@ -28,6 +28,7 @@ from unittest.mock import patch
 from cognition.archive import Archive, RoundResult
 from cognition.records import Evaluation, Failure, Measurements, Provenance, Sample, Score
 from flows import local_server, progress, runtime
+from flows.alerts import Alert
 from flows.config import Settings
 from flows.home import Home, open_home
 from tasks.proposal import Context, Proposal
@@ -54,6 +55,9 @@ class Timings:
         assert ended.outcome is not None, ended.reason
         self.rounds.append(ended.wall_s)
         self.cpu.append(time.process_time())
+
+    def alerted(self, alert: Alert) -> None:
+        """Not needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, calls.py, outbox.py for the methods. docs/archive.md explains the tables and the guarantees:
+candidates.py, calls.py, outbox.py, digest.py for the methods. docs/archive.md explains the tables and the guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -18,6 +18,7 @@ from cognition.calls import CallStore
 from cognition.campaigns import Campaign, CampaignStore, Spend
 from cognition.candidates import CandidateStore
 from cognition.database import Database, open_database
+from cognition.digest import CallTotal, CandidateDigest, DigestStore
 from cognition.errors import ArchiveError, ArchiveUnavailable, CampaignMismatch, RoundBusy, StaleLease
 from cognition.outbox import OutboxEntry, OutboxStore
 from cognition.programs import code_hash
@@ -29,8 +30,10 @@ __all__ = [
     "Archive",
     "ArchiveError",
     "ArchiveUnavailable",
+    "CallTotal",
     "Campaign",
     "CampaignMismatch",
+    "CandidateDigest",
     "OpenRound",
     "OutboxEntry",
     "RoundBusy",
@@ -43,7 +46,7 @@ __all__ = [
 ]
 
 
-class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, OutboxStore):
+class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, OutboxStore, DigestStore):
     """All stores over one database. Thread-safe; a context manager."""
 
     def __init__(self, database: Database) -> None:

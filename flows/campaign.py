@@ -21,11 +21,15 @@ from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
-from cognition.records import Candidate, Failure, MachineFault, round_id
-from flows import prefect_rounds, progress, summary
+from cognition.records import Candidate, Failure, round_id
+from flows import automations, prefect_rounds, progress, summary
+from flows.alarm import Alarm
+from flows.alert_budgets import budgets_of
+from flows.alerts import Budget
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
 from flows.engines import engine_for
+from flows.report import deliver
 from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
@@ -61,11 +65,13 @@ async def campaign(settings: dict[str, Any]) -> dict[str, Any]:
     await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
     deployment = await prefect_rounds.register()
     async with get_client() as client:
-        ended = await _Run(engine, checked, client, deployment).to_the_end()
-    try:
-        summary.publish(engine, ended.sentence, failed=ended.is_failure)
-    except MachineFault as fault:  # a full disk, say: the campaign's own ending is what has to be told
-        logger.warning("the campaign's figures could not be stored: %s", fault)
+        await automations.ensure(client, checked.alerts.notification_block)
+        run = _Run(engine, checked, client, deployment)
+        ended = await run.to_the_end()
+    report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
+    summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
+    if report is not None:
+        await deliver.to_prefect(report)
     return encode(ended)
 
 
@@ -94,6 +100,7 @@ class _Run:
         self.started = time.monotonic()
         self.machine_failures_in_a_row = 0
         self.last_reason = ""
+        self.alarm = Alarm(engine.archive, settings)
         self.ended: Ended | None = None
 
     async def to_the_end(self) -> Ended:
@@ -142,6 +149,7 @@ class _Run:
             outcome = self.engine.archive.outcome(identity)
             summary.publish_round(self.engine, index)
             progress.watcher.round_ended(progress.RoundEnded(index, identity, outcome, "", wall_s))
+            self.alarm.round_ended(index, outcome, self.budgets())
             return
         self.last_reason = str(error) or type(error).__name__
         if isinstance(error, RoundBusy):  # another process is at it: neither a failure nor an outcome of ours
@@ -151,6 +159,11 @@ class _Run:
             self.ended = Ended("budget", f"the budget is used up: {error}")
         self.machine_failures_in_a_row += 1
         progress.watcher.round_ended(progress.RoundEnded(index, identity, None, self.last_reason, wall_s))
+        self.alarm.round_ended(index, None, self.budgets())
+
+    def budgets(self) -> tuple[Budget, ...]:
+        wall_h = (time.monotonic() - self.started) / 3600
+        return budgets_of(self.settings.limits, self.engine.archive.spend(self.settings.name), wall_h)
 
     def reason_to_stop(self) -> Ended | None:
         limits = self.settings.limits

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
+from flows.alerts import AlertsSettings
 from tasks.llm import ModelSettings, Role
 from tasks.recombine import RecombineSettings
 from tasks.researcher import ResearcherSettings
@@ -76,6 +77,7 @@ class Settings(Frozen):
     sandbox: SandboxSettings = SandboxSettings()
     limits: LimitsSettings = LimitsSettings()
     tracking: TrackingSettings = TrackingSettings()
+    alerts: AlertsSettings = AlertsSettings()
 
 
 def load(source: str, overrides: dict[str, JSON]) -> Settings:

@@ -199,7 +199,8 @@ def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, tmp_path:
         assert archive.pending(10) == []
     campaign = client.search_runs([experiment], "tags.`nightshift.kind` = 'campaign'")[0]
     names = {f.path for f in client.list_artifacts(campaign.info.run_id)}
-    assert names == {"leaderboard.md", "fitness.png", "fitness.svg"}
+    figures = {"fitness.png", "fitness.svg", "lineage.png", "outcomes.png", "cost.png"}
+    assert names == {"leaderboard.md", "report.html", "report.md", "report.json", *figures}
 
 
 def test_mlflow_down_does_not_stop_a_round_and_sync_catches_up(

@@ -140,7 +140,10 @@ def test_doctor_names_the_tier_in_use(tmp_path: Path) -> None:
     assert report["sandbox"] in {tier["name"] for tier in report["tiers"] if tier["works"]}
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "rerun", "status", "best", "show", "doctor", "sync", "down"])
+COMMANDS = ["run", "resume", "rerun", "status", "best", "show", "report", "doctor", "sync", "down"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "flows.cli", command, "--help"], capture_output=True, text=True, check=False, cwd=ROOT

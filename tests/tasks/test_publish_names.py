@@ -4,7 +4,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / "tasks" / "publish.py", ROOT / "tasks" / "tracking.py", ROOT / "flows" / "summary.py"]
+SOURCES = [
+    ROOT / "tasks" / "publish.py",
+    ROOT / "tasks" / "tracking.py",
+    ROOT / "flows" / "summary.py",
+    ROOT / "flows" / "report" / "deliver.py",
+]
 README = (ROOT / "mlflow" / "README.md").read_text()
 
 
@@ -18,6 +23,12 @@ def test_every_tag_is_documented_and_every_documented_tag_is_written() -> None:
 
 
 def test_every_text_artefact_is_documented() -> None:
-    written = _in_code(r'"([a-z_]+\.(?:py|md|log|diff|jsonl))"')
+    written = _in_code(r'"([a-z_]+\.(?:py|md|log|diff|jsonl|html|json|svg))"')
     assert written
     assert {name for name in written if f"`{name}`" not in README} == set()
+
+
+def test_every_figure_of_the_report_is_documented() -> None:
+    from flows.report import figures
+
+    assert [name for name in figures.NAMES if f"`{name}.png`" not in README] == []
