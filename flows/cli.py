@@ -207,6 +207,24 @@ def morning_report(
 
 
 @app.command()
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="A candidate's id")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another's, of the same or another campaign")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Two candidates side by side: scores with their uncertainty, programs, lineage, cost; the link into MLflow."""
+    from flows.comparison import command
+
+    home = open_home()
+    with _archive(home) as archive:
+        found = command.make(archive, home, one, other)
+    if as_json:
+        print(command.as_json(found))
+    else:
+        command.show(console, found)
+
+
+@app.command()
 def doctor(as_json: JsonFlag = False) -> None:
     """What this machine offers: sandbox tiers, versions, state folder; and what to install for more."""
     from flows.doctor import examine, print_examination

@@ -140,7 +140,7 @@ def test_doctor_names_the_tier_in_use(tmp_path: Path) -> None:
     assert report["sandbox"] in {tier["name"] for tier in report["tiers"] if tier["works"]}
 
 
-COMMANDS = ["run", "resume", "rerun", "status", "best", "show", "report", "doctor", "sync", "down"]
+COMMANDS = ["run", "resume", "rerun", "status", "best", "show", "report", "compare", "doctor", "sync", "down"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
