@@ -28,6 +28,7 @@ from unittest.mock import patch
 from cognition.archive import Archive, RoundResult
 from cognition.records import Evaluation, Failure, Measurements, Provenance, Sample, Score
 from flows import local_server, progress, runtime
+from flows.alerts import Alert
 from flows.config import Settings
 from flows.home import Home, open_home
 from tasks.proposal import Context, Proposal
@@ -58,6 +59,9 @@ class Timings:
         self.rounds.append(ended.wall_s)
         self.cpu.append(time.process_time())
         self.ended = time.perf_counter()
+
+    def alerted(self, alert: Alert) -> None:
+        """Not needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, calls.py, spending.py, outbox.py for the methods. docs/archive.md explains the tables and the guarantees:
+candidates.py, calls.py, spending.py, outbox.py, digest.py for the methods. docs/archive.md explains the tables and the
+guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -18,6 +19,7 @@ from cognition.calls import CallStore
 from cognition.campaigns import Campaign, CampaignStore, Spend
 from cognition.candidates import CandidateStore
 from cognition.database import Database, open_database
+from cognition.digest import CallTotal, CandidateDigest, DigestStore
 from cognition.errors import ArchiveError, ArchiveUnavailable, CampaignMismatch, RoundBusy, StaleLease
 from cognition.outbox import OutboxEntry, OutboxStore
 from cognition.programs import code_hash
@@ -30,8 +32,10 @@ __all__ = [
     "Archive",
     "ArchiveError",
     "ArchiveUnavailable",
+    "CallTotal",
     "Campaign",
     "CampaignMismatch",
+    "CandidateDigest",
     "OpenRound",
     "OutboxEntry",
     "RoleSpend",
@@ -45,7 +49,7 @@ __all__ = [
 ]
 
 
-class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, SpendStore, OutboxStore):
+class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, SpendStore, OutboxStore, DigestStore):
     """All stores over one database. Thread-safe; a context manager."""
 
     def __init__(self, database: Database) -> None:

@@ -21,12 +21,16 @@ from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
-from cognition.records import Candidate, Failure, MachineFault, round_id
-from flows import budgets, gpu_slots, prefect_rounds, progress, summary
+from cognition.records import Candidate, Failure, round_id
+from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, summary
+from flows.alarm import Alarm
+from flows.alert_budgets import budgets_of
+from flows.alerts import Budget
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
 from flows.engines import budget_of, engine_for
 from flows.meter import Meter
+from flows.report import deliver
 from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
@@ -79,12 +83,14 @@ async def conduct(checked: Settings) -> Ended:
     release_dead_claims(engine.archive, checked.name)
     await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
     async with get_client() as client:
+        await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
-        ended = await _Run(engine, checked, client, deployment).to_the_end()
-    try:
-        summary.publish(engine, ended.sentence, failed=ended.is_failure)
-    except MachineFault as fault:  # a full disk, say: the campaign's own ending is what has to be told
-        logger.warning("the campaign's figures could not be stored: %s", fault)
+        run = _Run(engine, checked, client, deployment)
+        ended = await run.to_the_end()
+    report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
+    summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
+    if report is not None:
+        await deliver.to_prefect(report)
     return ended
 
 
@@ -113,6 +119,7 @@ class _Run:
         self.meter = Meter(engine, settings, budget_of(settings))
         self.machine_failures_in_a_row = 0
         self.last_reason = ""
+        self.alarm = Alarm(engine.archive, settings)
         self.ended: Ended | None = None
 
     async def to_the_end(self) -> Ended:
@@ -162,6 +169,7 @@ class _Run:
             outcome = self.engine.archive.outcome(identity)
             summary.publish_round(self.engine, index)
             progress.watcher.round_ended(progress.RoundEnded(index, identity, outcome, "", wall_s))
+            self.alarm.round_ended(index, outcome, self.budgets())
             return
         self.last_reason = str(error) or type(error).__name__
         if isinstance(error, RoundBusy):  # another process is at it: neither a failure nor an outcome of ours
@@ -172,6 +180,11 @@ class _Run:
             return
         self.machine_failures_in_a_row += 1
         progress.watcher.round_ended(progress.RoundEnded(index, identity, None, self.last_reason, wall_s))
+        self.alarm.round_ended(index, None, self.budgets())
+
+    def budgets(self) -> tuple[Budget, ...]:
+        spend = self.engine.archive.spend(self.settings.name)
+        return budgets_of(self.settings.limits, spend, self.meter.run_h)
 
     async def reason_to_stop(self) -> Ended | None:
         limits = self.settings.limits

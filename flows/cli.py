@@ -190,6 +190,45 @@ def show(
     _show(report, as_json, views.print_candidate)
 
 
+@app.command(name="report")
+def morning_report(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file, .html (with figures) or .md")] = None,
+    since: Annotated[str | None, typer.Option(help="What counts as new: 12h, 2d, or since 2026-01-31T22:00")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The morning report: the best, what is new, what to look at, what it cost."""
+    from flows.report import command
+
+    home = open_home()
+    with _archive(home) as archive:
+        made = command.make(archive, home, _chosen(archive, campaign), since, out)
+    if as_json:
+        print(command.as_json(made))
+    elif out is None:
+        command.show(console, made)
+    else:
+        console.print(f"written to {safe(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="A candidate's id")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another's, of the same or another campaign")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Two candidates side by side: scores with their uncertainty, programs, lineage, cost; the link into MLflow."""
+    from flows.comparison import command
+
+    home = open_home()
+    with _archive(home) as archive:
+        found = command.make(archive, home, one, other)
+    if as_json:
+        print(command.as_json(found))
+    else:
+        command.show(console, found)
+
+
 @app.command()
 def doctor(as_json: JsonFlag = False) -> None:
     """What this machine offers: sandbox tiers, versions, state folder; and what to install for more."""

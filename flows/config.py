@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
+from flows.alerts import AlertsSettings
 from tasks.llm import ModelSettings, RateSettings, Role
 from tasks.recombine import RecombineSettings
 from tasks.researcher import ResearcherSettings
@@ -79,6 +80,7 @@ class Settings(Frozen):
     limits: LimitsSettings = LimitsSettings()
     rate: RateSettings = RateSettings()
     tracking: TrackingSettings = TrackingSettings()
+    alerts: AlertsSettings = AlertsSettings()
 
 
 def load(source: str, overrides: dict[str, JSON]) -> Settings:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cognition.records import Failure, Score
+from flows.alerts import Alert
 from flows.progress import RoundEnded
 from flows.terminal import safe
 
@@ -55,6 +56,10 @@ class LiveView:
             self.progress.advance(self.task)
         note = f"best {self.metric} {self.best:.10f}" if self.best is not None else ""
         self.progress.update(self.task, note=note)
+
+    def alerted(self, alert: Alert) -> None:
+        """One line, in sight."""
+        self.console.print(f"[bold yellow]{'alert':>10}[/]  {safe(alert.sentence)}")
 
     def _line(self, ended: RoundEnded) -> str:
         label = "baseline" if ended.index == 0 else f"round {ended.index}"

@@ -25,6 +25,11 @@ class Meter:
         self._wall_s_before = engine.archive.spend(settings.name).wall_s
         self._started = self._counted = time.monotonic()
 
+    @property
+    def run_h(self) -> float:
+        """Hours since this run began."""
+        return (time.monotonic() - self._started) / 3600
+
     def count_wall(self) -> None:
         """Store the time since it was last stored: a killed run loses at most one round's."""
         now = time.monotonic()
@@ -37,8 +42,7 @@ class Meter:
 
     def time_stop(self) -> str | None:
         """Why there is no time for a further round."""
-        run_s = time.monotonic() - self._started
-        return budgets.time_used_up(self._settings, run_s / 3600, (self._wall_s_before + run_s) / 3600)
+        return budgets.time_used_up(self._settings, self.run_h, self._wall_s_before / 3600 + self.run_h)
 
     def exhausted(self, error: BudgetExhausted) -> str:
         """The sentence for a budget that ran out within a round; the round is run again when there is more."""

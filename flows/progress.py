@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cognition.records import Outcome
+from flows.alerts import Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Watcher(Protocol):
     def round_ended(self, ended: RoundEnded) -> None:
         """A round is over."""
 
+    def alerted(self, alert: Alert) -> None:
+        """A condition has come to hold that a person should know of."""
+
 
 class Silent:
     """Nobody watches."""
@@ -43,6 +47,9 @@ class Silent:
         """Ignored."""
 
     def round_ended(self, ended: RoundEnded) -> None:
+        """Ignored."""
+
+    def alerted(self, alert: Alert) -> None:
         """Ignored."""
 
 

@@ -1,14 +1,22 @@
-"""The campaign's own MLflow run: fitness curve live, and at the end leaderboard, lineage and curve as figures."""
+"""The campaign's own MLflow run: fitness curve live, and at the end leaderboard, morning report and figures."""
 
 from __future__ import annotations
 
+import logging
+
 from cognition.records import Artefact, Candidate
-from flows import figures, spending
-from tasks.artefacts import workspace
+from flows import spending
+from flows.alerts import AlertsSettings, Budget
+from flows.report import deliver
+from flows.report.escape import markdown_text
+from flows.report.records import Goal, Report
+from tasks.artefacts import UriWorkspace, workspace
 from tasks.codec import encode
 from tasks.engine import Engine
 from tasks.publication import Publication
 from tasks.tracking import now_ms
+
+logger = logging.getLogger(__name__)
 
 LEADERS = 20
 
@@ -30,14 +38,9 @@ def publish_round(engine: Engine, index: int) -> None:
     engine.archive.enqueue(engine.campaign, engine.campaign, f"round:{index}", encode(publication))
 
 
-def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
-    """At the end: leaderboard, curve and lineage as artefacts, the ending as a tag."""
-    place = workspace(engine.artefact_root, "campaigns", engine.campaign)
-    rounds = engine.archive.rounds(engine.campaign)
+def publish(engine: Engine, sentence: str, report: Report | None, *, failed: bool) -> None:
+    """At the end: leaderboard, report and figures as artefacts, the ending as a tag."""
     leaders = engine.archive.top(engine.campaign, LEADERS)
-    files: list[Artefact] = []
-    for name, content in figures.of_campaign(engine.brief, rounds, ancestry(engine, leaders)):
-        files.append(place.write(name, content))
     publication = Publication(
         engine.domain.name,
         engine.campaign,
@@ -45,9 +48,9 @@ def publish(engine: Engine, sentence: str, *, failed: bool) -> None:
         now_ms(),
         tags={"nightshift.ending": sentence, "nightshift.problem": engine.domain.name},
         metrics=spend_by_role(engine),
-        step=len(rounds),
+        step=len(engine.archive.recorded_rounds(engine.campaign)),
         texts={"leaderboard.md": leaderboard(engine, leaders)},
-        files=tuple(files),
+        files=() if report is None else tuple(_files(engine, report)),
         status="FAILED" if failed else "FINISHED",
     )
     engine.archive.enqueue(engine.campaign, engine.campaign, f"summary:{now_ms()}", encode(publication))
@@ -59,14 +62,29 @@ def spend_by_role(engine: Engine) -> dict[str, float]:
     return {f"role/{role}/spend_usd": of["dollars"] for role, of in roles.items() if of["dollars"] is not None}
 
 
-def ancestry(engine: Engine, leaders: list[Candidate]) -> list[Candidate]:
-    """The best and what it was made from, up through the first of each, youngest first."""
-    chain: list[Candidate] = []
-    following = leaders[0].id if leaders else None
-    while following is not None and following not in [candidate.id for candidate in chain]:
-        chain.append(engine.archive.candidate(following))
-        following = next(iter(chain[-1].lineage), None)
-    return chain
+def report_of(engine: Engine, settings: AlertsSettings, sentence: str, budgets: tuple[Budget, ...]) -> Report | None:
+    """The morning report as of now; None, and a line in the log, if it cannot be made."""
+    goal = Goal(engine.brief.metric, engine.brief.best_known)
+    try:
+        return deliver.make(
+            engine.archive, engine.campaign, goal, settings, campaign_place(engine), ending=sentence, budgets=budgets
+        )
+    except Exception:  # the edge of a run that is recorded already: a report must not change how it ended
+        logger.exception("the report could not be made; `nightshift report` tries again")
+        return None
+
+
+def campaign_place(engine: Engine) -> UriWorkspace:
+    """Where a campaign's own files are."""
+    return workspace(engine.artefact_root, "campaigns", engine.campaign)
+
+
+def _files(engine: Engine, report: Report) -> list[Artefact]:
+    try:
+        return deliver.store(report, campaign_place(engine))
+    except Exception:  # as above, and a full disk is the likeliest reason
+        logger.exception("the report could not be stored; `nightshift report --out` writes it elsewhere")
+        return []
 
 
 def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
@@ -82,19 +100,7 @@ def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
             f"{candidate.fitness:.10g}",
             candidate.provenance.proposer,
             ", ".join(candidate.lineage),
-            escaped(candidate.motivation)[:200],
+            markdown_text(candidate.motivation[:200]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Untrusted text for a Markdown table cell: no markup, no line breaks.
-
-    >>> escaped("a|b <script>\\n*c*")
-    'a\\\\|b &lt;script&gt; \\\\*c\\\\*'
-    """
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "|*_`[]":
-        plain = plain.replace(sign, "\\" + sign)
-    return plain

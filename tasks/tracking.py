@@ -262,6 +262,25 @@ def publish_entries(tracker: Tracker, entries: Sequence[Entry]) -> list[int]:
     return [entry.id for entry in entries if entry.id not in waiting]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """Where a candidate is in MLflow."""
+
+    experiment: str  # its id
+    run: str  # its id
+
+
+def find_runs(tracker: Tracker, round_ids: Sequence[str]) -> dict[str, FoundRun]:
+    """The runs of these rounds, by round id, in whatever experiment; one that is not there is left out."""
+    experiments = [experiment.experiment_id for experiment in tracker.client.search_experiments()]
+    found: dict[str, FoundRun] = {}
+    for round_id in round_ids:
+        condition = f"tags.`{ROUND_TAG}` = '{round_id}'"
+        for run in tracker.client.search_runs(experiments, condition, max_results=1):
+            found[round_id] = FoundRun(run.info.experiment_id, run.info.run_id)
+    return found
+
+
 def now_ms() -> int:
     """Unix time in milliseconds."""
     return time.time_ns() // 1_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,39 @@ def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, mlflow_da
         assert archive.pending(10) == []
     campaign = client.search_runs([experiment], "tags.`nightshift.kind` = 'campaign'")[0]
     names = {f.path for f in client.list_artifacts(campaign.info.run_id)}
-    assert names == {"leaderboard.md", "fitness.png", "fitness.svg"}
+    figures = {"fitness.png", "fitness.svg", "lineage.png", "outcomes.png", "cost.png"}
+    assert names == {"leaderboard.md", "report.html", "report.md", "report.json", *figures}
+
+
+def test_prefect_gets_the_report_and_the_alerts(home: Path, tmp_path: Path) -> None:
+    alerts = {"stagnation_rounds": 1, "candidate_failure_share": 1.0}
+    settings = _settings("told", tmp_path, rounds=4, workers=1, alerts=alerts, options={"fault_file": ""})
+    assert _run(settings).ending == "finished"
+    with _archive() as archive:
+        bests = [summary.best_fitness for summary in archive.rounds("told")]
+    stood_still = [one == other for one, other in pairwise(bests)]
+    raised = sum(now and not before for before, now in pairwise([False, *stood_still]))
+    artefact, events = asyncio.run(_told("report-told", "nightshift.alert.", raised))
+    assert artefact.startswith("# told\n\nBest closeness")
+    assert [event["event"] for event in events] == ["nightshift.alert.stagnation"] * raised
+    assert {event["resource"]["prefect.resource.id"] for event in events} == {"nightshift.campaign.told"}
+
+
+async def _told(key: str, prefix: str, count: int) -> tuple[str, list[dict[str, Any]]]:
+    """The artefact of that key, and the events whose names begin so, once there are that many."""
+    from prefect import get_client
+    from prefect.artifacts import Artifact
+
+    artefact = await Artifact.aget(key)
+    assert artefact is not None
+    wanted = {"filter": {"event": {"prefix": [prefix]}}}
+    async with get_client() as client:
+        for _ in range(50):
+            found = (await client.request("POST", "/events/filter", json=wanted)).json()["events"]
+            if len(found) >= count:
+                break
+            await asyncio.sleep(0.1)
+    return str(artefact.data), found
 
 
 def test_mlflow_down_does_not_stop_a_round_and_sync_catches_up(

@@ -8,7 +8,12 @@ from cognition.records import ModelCall
 from tasks import publish
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / "tasks" / "publish.py", ROOT / "tasks" / "tracking.py", ROOT / "flows" / "summary.py"]
+SOURCES = [
+    ROOT / "tasks" / "publish.py",
+    ROOT / "tasks" / "tracking.py",
+    ROOT / "flows" / "summary.py",
+    ROOT / "flows" / "report" / "deliver.py",
+]
 README = (ROOT / "mlflow" / "README.md").read_text()
 
 
@@ -22,7 +27,7 @@ def test_every_tag_is_documented_and_every_documented_tag_is_written() -> None:
 
 
 def test_every_text_artefact_is_documented() -> None:
-    written = _in_code(r'"([a-z_]+\.(?:py|md|log|diff|jsonl))"')
+    written = _in_code(r'"([a-z_]+\.(?:py|md|log|diff|jsonl|html|json|svg))"')
     assert written
     assert {name for name in written if f"`{name}`" not in README} == set()
 
@@ -43,3 +48,9 @@ def test_calls_and_dollars_are_shown_by_role_and_an_unknown_price_is_not_zero() 
         "model/researcher/spend_usd": 1.0,
         "model/analyzer/calls": 1.0,
     }
+
+
+def test_every_figure_of_the_report_is_documented() -> None:
+    from flows.report import figures
+
+    assert [name for name in figures.NAMES if f"`{name}.png`" not in README] == []

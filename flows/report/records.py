@@ -1,0 +1,195 @@
+"""What a report says, as frozen records. Texts in them are as models and candidates wrote them: renderers escape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flows.alerts import Alert
+
+#: The kind of a round that failed by our machine's fault, and of one that is not over.
+MACHINE_FAULT, UNFINISHED = "machine_fault", "unfinished"
+Group = Literal["scored", "candidate", "proposal", "machine", "unfinished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the scores measure. `best_known`: the best value anybody has found, None if there is no such thing."""
+
+    metric: str
+    best_known: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was used: model calls with their tokens and price, and time in the sandbox."""
+
+    calls: int = 0
+    unpriced_calls: int = 0  # of `calls`: the model's price is not known
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dollars: float = 0.0  # of the calls whose price is known
+    cpu_s: float | None = 0.0  # None: not recorded, because nothing was measured
+    gpu_s: float | None = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def price_usd(self) -> float | None:
+        """The price of all calls, None if it is not known for each of them."""
+        return None if self.unpriced_calls else self.dollars
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLine:
+    """One round: how it ended, and what it used."""
+
+    index: int
+    id: str
+    candidate: str | None
+    kind: str  # "scored", a FailureKind, "machine_fault" or "unfinished"
+    group: Group
+    reason: str
+    fitness: float | None
+    standard_error: float | None
+    best_fitness: float | None  # of this and all rounds before it
+    is_new_best: bool
+    proposer: str
+    ended_at: str | None  # ISO 8601, UTC
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A candidate that the best one was made from, or the best itself."""
+
+    id: str
+    round_index: int
+    fitness: float | None
+    standard_error: float | None
+    proposer: str
+    made_from: tuple[str, ...]  # the most important first
+    is_main_line: bool  # reached through the first parent of each
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The difference between two programs as a unified diff, cut to what a report can hold."""
+
+    against: str  # a candidate's id
+    diff: str
+    lines_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best candidate."""
+
+    id: str
+    round_index: int
+    fitness: float
+    standard_error: float | None
+    evaluations: int
+    gain: float | None  # over the baseline; None: the baseline has no score
+    gain_standard_error: float | None
+    proposer: str
+    model: str | None
+    sandbox_tier: str
+    motivation: str
+    analysis: str
+    to_parent: Change | None
+    to_baseline: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often something was."""
+
+    name: str
+    group: Group
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A round that failed by our machine's fault."""
+
+    round_id: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleUse:
+    """What one role used, with the models that served it."""
+
+    role: str
+    models: tuple[str, ...]
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class ItemUse:
+    """How often a cognition item appeared with candidates that improved on all they were made from, and with others.
+
+    Counts, no effect: items are retrieved by the parents' symptoms, and an easy parent brings its items along.
+    """
+
+    id: str
+    insight: str
+    with_improving: int
+    with_others: int
+    declared_by_improving: int  # the proposal named it as a source
+    declared_by_others: int
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened since a time; everything if there was no time before."""
+
+    since: str | None  # ISO 8601, UTC
+    rounds: int
+    groups: tuple[Count, ...]
+    best_before: float | None
+    new_bests: tuple[RoundLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should look at. `urgent`: before believing or continuing anything."""
+
+    kind: str
+    sentence: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One campaign in the morning."""
+
+    campaign: str
+    problem: str
+    goal: Goal
+    made_at: str  # ISO 8601, UTC
+    ending: str  # why the last run is over, "" if not known
+    rounds_asked: int
+    rounds_recorded: int  # the baseline not counted
+    best: Best | None
+    baseline: RoundLine | None
+    rounds: tuple[RoundLine, ...]
+    lineage: tuple[Ancestor, ...]  # youngest first
+    lineage_left_out: int
+    outcomes: tuple[Count, ...]
+    refused: tuple[Count, ...]  # proposals, by reason
+    faults: tuple[Fault, ...]
+    total: Use
+    roles: tuple[RoleUse, ...]
+    items: tuple[ItemUse, ...]
+    improving: int  # candidates that improved on all they were made from
+    others: int
+    news: News
+    alerts: tuple[Alert, ...]  # that hold now
+    notices: tuple[Notice, ...]
