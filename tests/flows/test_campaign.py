@@ -179,6 +179,7 @@ def test_a_crashing_candidate_is_an_outcome_and_not_our_fault(home: Path, tmp_pa
         assert archive.candidate("crash-0000").outcome == Failure(FailureKind.CRASH, "it crashed", "Traceback: toy")
 
 
+@pytest.mark.usefixtures("reports")
 def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, mlflow_database: Path, tmp_path: Path) -> None:
     from tasks.tracking import open_tracker
 
@@ -207,6 +208,7 @@ def test_mlflow_has_one_run_per_candidate_with_its_lineage(home: Path, mlflow_da
     assert names == {"leaderboard.md", "report.html", "report.md", "report.json", *figures}
 
 
+@pytest.mark.usefixtures("reports")
 def test_prefect_gets_the_report_and_the_alerts(home: Path, tmp_path: Path) -> None:
     alerts = {"stagnation_rounds": 1, "candidate_failure_share": 1.0}
     settings = _settings("told", tmp_path, rounds=4, workers=1, alerts=alerts, options={"fault_file": ""})
