@@ -12,9 +12,17 @@ import pytest
 from flows import local_server
 from flows.home import open_home
 from tasks.sandbox import Pool, open_sandbox
+from tests import postgres as postgres_server
 
 # Before anything imports prefect or mlflow, so that no test touches the state of the person who runs it.
-for _name in ("PREFECT_API_URL", "PREFECT_PROFILE", "NIGHTSHIFT_HOME", "NIGHTSHIFT_ARCHIVE", "MLFLOW_TRACKING_URI"):
+for _name in (
+    "MLFLOW_TRACKING_URI",
+    "PREFECT_API_URL",
+    "PREFECT_PROFILE",
+    "NIGHTSHIFT_HOME",
+    "NIGHTSHIFT_ARCHIVE",
+    "NIGHTSHIFT_ARTEFACTS",
+):
     os.environ.pop(_name, None)
 os.environ["OMP_NUM_THREADS"] = "1"
 _folder = tempfile.TemporaryDirectory(prefix="nightshift-tests-")
@@ -33,6 +41,16 @@ def prefect_home() -> Iterator[Path]:
         yield SESSION_HOME.root
     del os.environ["PREFECT_API_URL"]
     local_server.stop(SESSION_HOME)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.PostgresServer]:
+    """A PostgreSQL server of our own; the test is skipped where its programs are missing."""
+    if postgres_server.programs() is None:
+        pytest.skip(postgres_server.MISSING)
+    server = postgres_server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
