@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, inspect, text
@@ -78,7 +78,9 @@ class Database:
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
         """Try to be the only one, of all processes on this archive, inside a block of that name. Never waits."""
-        with self._translated(), self._backend.alone(name) as held:
+        with ExitStack() as stack:
+            with self._translated():  # the block's own errors are none of ours
+                held = stack.enter_context(self._backend.alone(name))
             yield held
 
     def close(self) -> None:

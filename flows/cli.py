@@ -198,19 +198,14 @@ def sync(
     campaign: Annotated[str | None, typer.Argument(help="Publish everything of this campaign again")] = None,
 ) -> None:
     """Publish to MLflow what waits in the outbox, e.g. after MLflow was down."""
-    from tasks.tracking import open_tracker, publish_entries
+    from tasks.tracking import drain, open_tracker
 
     home = open_home()
-    published = 0
     with _archive(home) as archive:
         if campaign is not None:
             archive.requeue(_chosen(archive, campaign))
         try:
-            tracker = open_tracker(home.tracking_uri, home.mlflow_artefacts)
-            while entries := archive.pending(200):
-                ids = publish_entries(tracker, entries)
-                archive.mark_published(ids)
-                published += len(ids)
+            published = drain(open_tracker(home.tracking_uri, home.mlflow_artefacts), archive)
         except Exception as error:  # noqa: BLE001  # whatever MLflow raises, the answer is the same
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             fail(f"MLflow at {home.tracking_uri} did not take the results: {reason}; nothing is lost", code=1)

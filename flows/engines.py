@@ -105,7 +105,7 @@ def _open(settings: Settings, home: Home) -> _Opened:
         reviewer=ModelReviewer(_need(model, "reviewer")) if settings.check.reviewer == "model" else OffReviewer(),
         novelty=OffNovelty(),
         debugger=ModelDebugger(_need(model, "debugger")) if settings.check.debugger == "model" else OffDebugger(),
-        artefact_root=home.artefacts.as_uri(),
+        artefact_root=home.artefact_root,
         retrieve=settings.retrieve,
         propose=settings.propose,
         check=settings.check,

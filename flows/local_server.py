@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from cognition.records import MachineFault
+from flows import stores
 from flows.home import Home
 
 START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
@@ -58,7 +59,7 @@ def prefect_environment(home: Home) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_PROFILES_PATH": str(home.prefect / "profiles.toml"),
-        "PREFECT_LOCAL_STORAGE_PATH": str(home.artefacts / "results"),
+        **stores.prefect_settings(home),
         "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the live view says it in one line, the UI at length
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
