@@ -119,7 +119,8 @@ class Tracker:
                 Path(folder, name).write_text(text)
             for artefact in files.values():
                 _fetch(artefact, Path(folder))
-            repository: Any = get_artifact_repository(artefact_uri)  # its methods carry no types
+            # Its methods carry no types. A server that keeps artefacts itself is asked for by its own address.
+            repository: Any = get_artifact_repository(artefact_uri, tracking_uri=self.client.tracking_uri)
             repository.log_artifacts(folder)
 
     def _experiment(self, name: str) -> str:
