@@ -64,7 +64,7 @@ def _campaign_of(tx: Connection, round_id: str) -> str | None:
 def _count(tx: Connection, campaign: str | None, call: ModelCall) -> None:
     totals = {
         "calls": campaigns.c.calls + 1,
-        "unpriced_calls": campaigns.c.unpriced_calls + (call.price_usd is None),
+        "unpriced_calls": campaigns.c.unpriced_calls + int(call.price_usd is None),
         "dollars": campaigns.c.dollars + (call.price_usd or 0.0),
         "prompt_tokens": campaigns.c.prompt_tokens + call.prompt_tokens,
         "completion_tokens": campaigns.c.completion_tokens + call.completion_tokens,

@@ -1,31 +1,25 @@
-"""One SQLite file behind SQLAlchemy: opening, migrating, and the two kinds of transaction.
+"""The archive's database behind SQLAlchemy: opening, migrating, and the two kinds of transaction.
 
-Reads see a snapshot and never wait. Writes start with BEGIN IMMEDIATE and queue: between threads on a lock, between
-processes on SQLite's busy timeout. WAL with synchronous=NORMAL: a killed process loses nothing, a power cut may lose
-the last transactions but never corrupts. Another database than SQLite is refused until it is tested (docs/archive.md).
+Reads see a snapshot and never wait. Writes queue: between threads on a lock, between processes on the database's own
+(cognition/backend.py). SQLite in one file by default, PostgreSQL by URL.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cognition import migrations
+from cognition.backend import Backend, choose
 from cognition.errors import ArchiveError, ArchiveUnavailable
 from cognition.records import Candidate
-
-BUSY_TIMEOUT_S = 30.0
 
 
 class Decoded:
@@ -54,42 +48,63 @@ class Decoded:
 
 
 class Database:
-    """An opened archive file. Safe to share between threads; several processes may open the same file."""
+    """An opened archive. Safe to share between threads; several processes may open the same one."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, backend: Backend) -> None:
         """Use `open_database`."""
-        self._engine = engine
+        self._backend = backend
         self.decoded = Decoded()
-        self._immediate = engine.execution_options(immediate=True)
-        # SQLite lets waiting writers sleep and poll; a lock hands over at once. Re-entrant, so that a nested write
-        # ends in a busy time-out with a message instead of a silent deadlock.
+        # Databases let waiting writers poll or hold connections; a lock hands over at once. Re-entrant, so that a
+        # nested write ends in a time-out with a message instead of a silent deadlock.
         self._writing = threading.RLock()
+
+    @property
+    def place(self) -> str:
+        """The database as messages call it, without a password."""
+        return self._backend.place
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot. Raises ArchiveUnavailable."""
-        with _translated(self._engine), self._engine.connect() as tx:
+        with self._translated(), self._backend.reading.connect() as tx:
             yield tx
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing. Raises ArchiveUnavailable."""
-        with self._writing, _translated(self._engine), self._immediate.begin() as tx:
+        """One transaction: all of it or nothing, and no other beside it. Raises ArchiveUnavailable."""
+        with self._writing, self._translated(), self._backend.writing.begin() as tx:
             yield tx
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Try to be the only one, of all processes on this archive, inside a block of that name. Never waits."""
+        with ExitStack() as stack:
+            with self._translated():  # the block's own errors are none of ours
+                held = stack.enter_context(self._backend.alone(name))
+            yield held
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._backend.reading.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            explained = self._backend.explained(error)
+            if explained is None:
+                raise
+            raise explained from error
+        except PoolTimeout as error:
+            raise ArchiveUnavailable(f"the archive {self.place}: all connections are in use") from error
 
 
 def open_database(url: str) -> Database:
     """Open or create the archive at `url`, at the newest schema. Raises ArchiveError."""
-    engine = create_engine(_checked(url), pool_size=5, max_overflow=20)
-    event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin)
-    database = Database(engine)
+    database = Database(choose(url))
     try:
-        _migrate_if_needed(database, url)
+        _migrate_if_needed(database)
     except BaseException:
         database.close()
         raise
@@ -101,62 +116,7 @@ def now_iso() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _checked(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ArchiveError(f"expected a database URL like sqlite:////home/me/archive.db, got {url!r}") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise ArchiveError(f"the archive supports sqlite:///FILE so far, not {parsed.get_backend_name()}")
-    if parsed.database in (None, "", ":memory:"):
-        raise ArchiveError("the archive needs a file, sqlite:////path/to/archive.db: memory is not shared by threads")
-    try:
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArchiveUnavailable(f"cannot create the archive's folder: {error}") from error
-    return parsed
-
-
-def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    """Per connection. `isolation_level = None` keeps the driver from opening transactions of its own."""
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    _use_wal(connection)
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switching a new file to WAL fails at once when another process does the same: SQLite does not wait here."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _begin(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-@contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise ArchiveUnavailable(f"the archive {engine.url.database} cannot be used: {error.orig}") from error
-    except DatabaseError as error:
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
-            raise ArchiveError(f"{engine.url.database} is not a usable SQLite file: {error.orig}") from error
-        raise
-
-
-def _migrate_if_needed(database: Database, url: str) -> None:
+def _migrate_if_needed(database: Database) -> None:
     with database.read() as tx:
         version = _version(tx)
     if version == migrations.HEAD:
@@ -165,7 +125,8 @@ def _migrate_if_needed(database: Database, url: str) -> None:
         version = _version(tx)  # another process may have been faster
         if version not in (None, *migrations.KNOWN):
             raise ArchiveError(
-                f"{url} has schema {version}, newer than this program's {migrations.HEAD}: update the program"
+                f"{database.place} has schema {version}, newer than this program's {migrations.HEAD}: "
+                "update the program"
             )
         if version != migrations.HEAD:
             migrations.upgrade(tx)
@@ -173,9 +134,6 @@ def _migrate_if_needed(database: Database, url: str) -> None:
 
 def _version(tx: Connection) -> str | None:
     """The schema's version; None for a database without tables."""
-    try:
-        return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    except OperationalError as error:
-        if "no such table" in str(error.orig):
-            return None
-        raise
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

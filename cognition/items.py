@@ -1,22 +1,22 @@
 """The cognition base: pieces of knowledge, recalled by their symptoms.
 
 The query is what was observed (the parents' analyses and failures), and an item's trigger patterns weigh most: symptom
-to remedy. Search is SQLite's full-text index with the Porter stemmer, ranked by BM25. Vectors are not built yet; they
-would be fused inside `search`, and nothing else would change.
+to remedy. Search is the database's full-text index (cognition/search.py). Vectors are not built yet; they would be
+fused inside `search`, and nothing else would change.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, update
 
+from cognition import search
 from cognition.database import now_iso
 from cognition.errors import ArchiveError
 from cognition.records import Item
@@ -24,23 +24,6 @@ from cognition.schema import items
 
 if TYPE_CHECKING:
     from cognition.archive import Archive
-
-#: BM25 weights of triggers, insight, guidance, background.
-WEIGHTS = (4.0, 2.0, 1.0, 0.5)
-#: A query's further words are left out: analyses repeat themselves, and each word costs time.
-MAX_WORDS = 200
-
-_STOP_WORDS = frozenset(
-    """
-    a an and are as at be been but by can did do does for from had has have if in into is it its more no not of on or
-    so such than that the their then there these they this to was we were when which while will with would
-    """.split()  # noqa: SIM905 - a list of quoted words is harder to read and to extend
-)
-_SEARCH = text(
-    "SELECT items.content, -bm25(items_fts, :w0, :w1, :w2, :w3) AS score"
-    " FROM items_fts JOIN items ON items.row = items_fts.rowid"
-    " WHERE items_fts MATCH :query AND items.domain = :domain ORDER BY score DESC, items.row LIMIT :k"
-).columns(items.c.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +60,8 @@ class ItemStore:
 
     def search(self, domain: str, query: str, k: int = 5) -> list[Hit]:
         """The k items of a domain that match best (App. A: top-k 5). Any text is a valid query."""
-        match = match_expression(query)
-        if not match or k < 1:
-            return []
-        weights = {f"w{position}": weight for position, weight in enumerate(WEIGHTS)}
         with self.database.read() as tx:
-            rows = tx.execute(_SEARCH, {**weights, "query": match, "domain": domain, "k": k}).all()
-        return [Hit(row.content, row.score) for row in rows]
+            return [Hit(row.content, row.score) for row in search.find(tx, domain, query, k)]
 
     def all(self, domain: str) -> tuple[Item, ...]:
         """Every item of a domain, oldest first."""
@@ -138,7 +116,7 @@ def put_items(tx: Connection, new: Iterable[Item]) -> int:
         else:
             key = row.row
             _replace(tx, key, item, row.version + 1)
-        _index(tx, key, item)
+        search.add(tx, key, item)
         changed += 1
     return changed
 
@@ -159,17 +137,6 @@ def load_jsonl(path: Path, domain: str | None = None) -> tuple[Item, ...]:
     return tuple(found.values())
 
 
-def match_expression(query: str) -> str:
-    """An FTS5 expression that any text can be turned into: its words, quoted, joined by OR.
-
-    >>> match_expression('gaps at the "edges" AND (corners')
-    '"gaps" OR "edges" OR "corners"'
-    """
-    words = dict.fromkeys(word.lower() for word in re.findall(r"[^\W_]+", query))
-    useful = [word for word in words if len(word) > 1 and word not in _STOP_WORDS]
-    return " OR ".join(f'"{word}"' for word in useful[:MAX_WORDS])
-
-
 def _known_ids(tx: Connection, ids: Sequence[str]) -> set[str]:
     return set(tx.execute(select(items.c.id).where(items.c.id.in_(ids))).scalars())
 
@@ -185,13 +152,7 @@ def _insert(tx: Connection, item: Item) -> int:
 def _replace(tx: Connection, key: int, item: Item, version: int) -> None:
     values = {"content": item, "version": version, "has_block": item.block is not None, "updated_at": now_iso()}
     tx.execute(update(items).where(items.c.row == key).values(values))
-    tx.execute(text("DELETE FROM items_fts WHERE rowid = :row"), {"row": key})
-
-
-def _index(tx: Connection, key: int, item: Item) -> None:
-    statement = "INSERT INTO items_fts (rowid, triggers, insight, guidance, background) VALUES (:row, :t, :i, :g, :b)"
-    words = {"t": "\n".join(item.triggers), "i": item.insight, "g": item.guidance, "b": item.background}
-    tx.execute(text(statement), {"row": key, **words})
+    search.remove(tx, key)
 
 
 def _parse(line: str, place: str, domain: str | None) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, exists, insert, select, update
@@ -37,6 +38,13 @@ class OutboxStore:
         """
         with self.database.write() as tx:
             return put_publication(tx, campaign, round_id, step, payload)
+
+    def publishing(self) -> AbstractContextManager[bool]:
+        """Try to be the only publisher of all processes; yields whether it worked.
+
+        Two at once would make two runs of one round. What is pending has to be asked for inside.
+        """
+        return self.database.alone("publisher")
 
     def pending(self, limit: int) -> list[OutboxEntry]:
         """The oldest entries not published yet."""

@@ -82,6 +82,26 @@ class RoundStore:
             sample = claimed.sample or _draw(tx, campaign, identity, choose)
             return OpenRound(identity, claimed.token, sample, revision_of(claimed), next_candidate_id(tx, claimed))
 
+    def reserve_round(self, campaign: str, index: int, owner: str, lease_s: float) -> int | None:
+        """Claim a round that is neither recorded nor in work, without drawing its sample; the token, or None.
+
+        For several processes that share a campaign: the owner opens the round (`open_round`) before the lease ends.
+        """
+        identity = round_id(campaign, index)
+        with self.database.read() as tx:
+            if not _is_free(_lookup(tx, identity)):
+                return None
+        with self.database.write() as tx:
+            row = _lookup(tx, identity)
+            if not _is_free(row):
+                return None
+            if row is None:
+                find_campaign(tx, campaign)
+                _insert(tx, campaign, index, owner, lease_s)
+            else:
+                _take_over(tx, row, owner, lease_s)
+            return int(find_round(tx, identity).token)
+
     def renew_lease(self, round_id: str, token: int, lease_s: float) -> None:
         """Keep a claim for another `lease_s`. Raises StaleLease if somebody else has taken the round over."""
         with self.database.write() as tx:
@@ -123,6 +143,13 @@ class RoundStore:
     def recorded_rounds(self, campaign: str) -> frozenset[int]:
         """The indices of the rounds that are done."""
         query = select(rounds.c.round_index).where(rounds.c.campaign == campaign, rounds.c.state == "recorded")
+        with self.database.read() as tx:
+            return frozenset(tx.execute(query).scalars())
+
+    def busy_rounds(self, campaign: str, besides: str) -> frozenset[int]:
+        """The indices of the rounds that an owner other than this one works on, under a living lease."""
+        running = (rounds.c.campaign == campaign, rounds.c.state == "running", rounds.c.owner != besides)
+        query = select(rounds.c.round_index).where(*running, rounds.c.lease_until > time.time())
         with self.database.read() as tx:
             return frozenset(tx.execute(query).scalars())
 
@@ -211,6 +238,12 @@ def _refuse_if_busy(row: Found, owner: str | None) -> None:
         raise RoundBusy(
             f"round {row.id} is being worked on by {row.owner}, whose lease lives for another {left_s:.0f} s: wait"
         )
+
+
+def _is_free(row: Found | None) -> bool:
+    if row is None or row.state in ("failed", "open"):
+        return True
+    return bool(row.state == "running" and row.lease_until <= time.time())
 
 
 def _draw(tx: Connection, campaign: str, identity: str, choose: Callable[[View], Sample]) -> Sample:

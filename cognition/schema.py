@@ -34,16 +34,21 @@ NEVER = 2**62
 
 
 class Words(TypeDecorator[str]):
-    """Text from models and programs. Lone surrogates, which no database takes, become question marks."""
+    """Text from models and programs. Lone surrogates, which no database takes, become question marks.
+
+    PostgreSQL does not take NUL either: there it becomes a replacement character.
+    """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """On the way in."""
-        if value is None or value.isascii():
-            return value
-        return value.encode("utf-8", "replace").decode()
+        if value is None:
+            return None
+        if "\0" in value and dialect.name == "postgresql":
+            value = value.replace("\0", "\ufffd")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 class Record(TypeDecorator[Any]):

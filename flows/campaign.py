@@ -3,6 +3,7 @@
 Resuming needs nothing but the same settings: the archive is asked once which rounds are recorded, and those are
 skipped. A round that fails by our machine's fault is left behind (a later resume runs it again) and the campaign goes
 on; when such faults come one after another it stops, says why, and the command exits with a code other than 0.
+Several processes may run the same campaign; flows/turns.py shares its rounds out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -22,7 +22,7 @@ from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, round_id
-from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, summary
+from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, summary, turns
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
@@ -31,7 +31,6 @@ from flows.config import ConfigError, Settings
 from flows.engines import budget_of, engine_for
 from flows.meter import Meter
 from flows.report import deliver
-from tasks.artefacts import workspace
 from tasks.codec import encode
 from tasks.engine import Engine
 from tasks.llm import BudgetExhausted
@@ -81,7 +80,7 @@ async def conduct(checked: Settings) -> Ended:
     await gpu_slots.ensure(engine)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
     release_dead_claims(engine.archive, checked.name)
-    await asyncio.to_thread(engine.domain.prepare, workspace(engine.artefact_root, "campaigns", checked.name))
+    await asyncio.to_thread(turns.prepare, engine)
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
@@ -117,6 +116,7 @@ class _Run:
         self.client = client
         self.deployment = deployment
         self.meter = Meter(engine, settings, budget_of(settings))
+        self.turns = turns.Turns(engine.archive, settings)
         self.machine_failures_in_a_row = 0
         self.last_reason = ""
         self.alarm = Alarm(engine.archive, settings)
@@ -128,21 +128,21 @@ class _Run:
         progress.watcher.campaign_started(
             self.settings.name, len(done - {0}), self.settings.rounds, best.fitness if best else None
         )
-        if 0 not in done:
-            await self.worker(iter([0]))
+        if await self.turns.wants_baseline(self.is_stopped):
+            await self.one_round(0)
         if self.ended is None and (failed := self.baseline_failure()):
             self.ended = Ended("baseline_failed", failed)
-        todo = iter(sorted(set(range(1, self.settings.rounds + 1)) - done))
-        await asyncio.gather(*(self.worker(todo) for _ in range(self.settings.workers)))
+        await asyncio.gather(*(self.worker() for _ in range(self.settings.workers)))
         self.meter.count_wall()
         return self.ended or self.how_it_finished()
 
-    async def worker(self, todo: Iterator[int]) -> None:
-        for index in todo:
-            self.ended = await self.reason_to_stop()
-            if self.ended is not None:
-                return
+    async def worker(self) -> None:
+        while (index := await self.turns.next(self.is_stopped)) is not None:
             await self.one_round(index)
+
+    async def is_stopped(self) -> bool:
+        self.ended = self.ended or await self.reason_to_stop()
+        return self.ended is not None
 
     async def one_round(self, index: int) -> None:
         progress.watcher.round_started(index)
@@ -155,6 +155,7 @@ class _Run:
         try:
             state = await prefect_rounds.run_round(self.client, self.deployment, self.settings, index)
         except (httpx.HTTPError, PrefectException) as away:  # the Prefect server is: this round's misfortune
+            self.turns.give_up(index, str(away) or type(away).__name__)
             return away
         if state.is_completed():
             return None
@@ -216,6 +217,7 @@ class _Run:
         recorded = len(self.engine.archive.recorded_rounds(self.settings.name) - {0})
         missing = self.settings.rounds - recorded
         if missing > 0:
-            return Ended("machine_failures", f"{missing} of {self.settings.rounds} rounds failed: {self.last_reason}")
+            reason = self.last_reason or "in another process, see `nightshift status`"
+            return Ended("machine_failures", f"{missing} of {self.settings.rounds} rounds failed: {reason}")
         found = f"best {best.fitness:.10g} ({best.id})" if best and best.fitness is not None else "nothing scored"
         return Ended("finished", f"{recorded} rounds recorded, {found}")

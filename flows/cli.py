@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
-from flows import budgets, config, forecast, registry, views
+from flows import budgets, config, forecast, leaving, registry, views
 from flows.home import Home, open_home
 from flows.terminal import safe
 
@@ -38,7 +38,16 @@ Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Use an in-process 
 
 
 def main() -> None:
-    """Entry point: expected errors become one line and exit code 2."""
+    """Entry point. The process also ends when something it uses does not let it."""
+    try:
+        run_command()
+    except SystemExit as ending:
+        leaving.within(ending.code if isinstance(ending.code, int) else 0)
+        raise
+
+
+def run_command() -> None:
+    """The command of the command line; expected errors become one line and exit code 2."""
     try:
         app()
     except EXPECTED as error:
@@ -242,19 +251,14 @@ def sync(
     campaign: Annotated[str | None, typer.Argument(help="Publish everything of this campaign again")] = None,
 ) -> None:
     """Publish to MLflow what waits in the outbox, e.g. after MLflow was down."""
-    from tasks.tracking import open_tracker, publish_entries
+    from tasks.tracking import drain, open_tracker
 
     home = open_home()
-    published = 0
     with _archive(home) as archive:
         if campaign is not None:
             archive.requeue(_chosen(archive, campaign))
         try:
-            tracker = open_tracker(home.tracking_uri, home.mlflow_artefacts)
-            while entries := archive.pending(200):
-                ids = publish_entries(tracker, entries)
-                archive.mark_published(ids)
-                published += len(ids)
+            published = drain(open_tracker(home.tracking_uri, home.mlflow_artefacts), archive)
         except Exception as error:  # noqa: BLE001  # whatever MLflow raises, the answer is the same
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             fail(f"MLflow at {home.tracking_uri} did not take the results: {reason}; nothing is lost", code=1)

@@ -130,7 +130,7 @@ def _open(settings: Settings, home: Home) -> _Opened:
         reviewer=ModelReviewer(_need(model, "reviewer")) if settings.check.reviewer == "model" else OffReviewer(),
         novelty=WordNovelty() if settings.check.novelty == "words" else OffNovelty(),
         debugger=ModelDebugger(_need(model, "debugger")) if settings.check.debugger == "model" else OffDebugger(),
-        artefact_root=home.artefacts.as_uri(),
+        artefact_root=home.artefact_root,
         retrieve=settings.retrieve,
         propose=settings.propose,
         check=settings.check,

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from flows import services
+from flows import services, stores
 from flows.home import Home
 from flows.local_server import MLFLOW, PREFECT, prefect_environment
 from flows.services import LOCALHOST, Running, ServerError, Service
@@ -79,11 +79,12 @@ def prefect_api(home: Home) -> str:
 
 
 def up(home: Home, host: str = LOCALHOST) -> dict[str, Any]:
-    """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError."""
+    """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError, ArchiveError."""
+    stores.check(home)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: services.ensure(home, service, host), servers()))
     with connected(home):
-        asyncio.run(_deployed())
+        asyncio.run(_deployed(home))
     services.ensure(home, WORKER, host)
     services.ensure(home, SUPERVISOR, host)
     return report(home)
@@ -102,9 +103,10 @@ def connected(home: Home) -> Iterator[None]:
         os.environ.update(before)
 
 
-async def _deployed() -> None:
+async def _deployed(home: Home) -> None:
     from flows import deployments
 
+    await stores.register_results(home)
     await deployments.apply_all(deployments.of_this_folder())
 
 

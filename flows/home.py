@@ -34,8 +34,16 @@ class Home:
         return self.root / "mlartefacts"
 
     @property
+    def artefact_root(self) -> str:
+        """Workspaces of rounds, as a URI ($NIGHTSHIFT_ARTEFACTS overrides: s3://bucket/prefix, or a shared folder)."""
+        given = os.environ.get("NIGHTSHIFT_ARTEFACTS", "").rstrip("/")
+        if not given:
+            return self.artefacts.as_uri()
+        return given if "://" in given else Path(given).expanduser().resolve().as_uri()
+
+    @property
     def artefacts(self) -> Path:
-        """Workspaces of rounds and persisted step results."""
+        """Workspaces of rounds and persisted step results, unless they are elsewhere."""
         return self.root / "artefacts"
 
     @property

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from flows import services
+from flows import services, stores
 from flows.home import Home
 from flows.services import START_TIMEOUT_S, Running, ServerError, Service, free_port
 
@@ -22,7 +22,7 @@ def prefect_environment(home: Home) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_PROFILES_PATH": str(home.prefect / "profiles.toml"),
-        "PREFECT_LOCAL_STORAGE_PATH": str(home.artefacts / "results"),
+        **stores.prefect_settings(home),
         "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the live view says it in one line, the UI at length
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

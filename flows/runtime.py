@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 
-from flows import local_server, progress
+from flows import local_server, progress, stores
 from flows.config import Settings
-from flows.home import Home
+from flows.home import Home, open_home
 
 #: How often the Prefect server is asked whether it is there, and how long it may be silent.
 CHECK_S = 5.0
@@ -28,7 +28,11 @@ AWAY_S = 60.0
 
 
 def enter(home: Home, *, ephemeral: bool) -> str:
-    """Set Prefect's environment and return the UI's address ("" if there is none). Raises ServerError."""
+    """Set Prefect's environment and return the UI's address ("" if there is none).
+
+    Raises ServerError, and ArchiveError or ArtefactError for a store that does not answer.
+    """
+    stores.check(home)
     os.environ["NIGHTSHIFT_HOME"] = str(home.root)
     for name, value in local_server.prefect_environment(home).items():
         os.environ.setdefault(name, value)
@@ -58,6 +62,7 @@ def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
         _handle_interrupts(on_interrupt)
         guard = asyncio.create_task(_leave_without_server())
         try:
+            await stores.register_results(open_home())
             async with get_client() as client:
                 await deployments.ensure_pool(client)
                 deployment = await deployments.apply(deployments.named("campaign"))
@@ -110,6 +115,7 @@ def run_single_round(settings: Settings, index: int) -> str:
     from flows.engines import engine_for
 
     async def body() -> Any:
+        await stores.register_results(open_home())
         await gpu_slots.ensure(engine_for(settings))
         async with get_client() as client:
             deployment = await prefect_rounds.register(client)

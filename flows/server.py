@@ -84,10 +84,12 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    app = hurry_retries(create_app(final=True))
     if os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite").startswith("sqlite"):
         wait_briefly_for_locks()
+        app = one_writer(app)
     uvicorn.run(
-        one_writer(hurry_retries(create_app(final=True))),
+        app,
         host=arguments.host,
         port=arguments.port,
         log_level="warning",

@@ -7,6 +7,9 @@ local file system (write, then rename); object stores are atomic by themselves.
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,24 +36,54 @@ def local_path(uri: str) -> Path | None:
 def read(uri: str) -> bytes:
     """The content behind a URI. Raises ArtefactError."""
     path = local_path(uri)
-    try:
-        if path is not None:
-            return path.read_bytes()
-        return bytes(_file_system(uri).cat_file(uri))
-    except OSError as error:
-        raise ArtefactError(f"cannot read {uri}: {error}") from error
+    with _named("read", uri):
+        return path.read_bytes() if path is not None else bytes(_file_system(uri).cat_file(uri))
 
 
 def write(uri: str, content: bytes) -> None:
     """Store content at a URI, replacing what was there. Raises ArtefactError."""
     path = local_path(uri)
-    try:
+    with _named("write", uri):
         if path is None:
             _file_system(uri).pipe_file(uri, content)
         else:
             _write_local(path, content)
+
+
+def exists(uri: str) -> bool:
+    """Whether something is stored there. Raises ArtefactError when a remote store does not answer."""
+    path = local_path(uri)
+    with _named("look for", uri):
+        return path.exists() if path is not None else bool(_file_system(uri).exists(uri))
+
+
+def check_store(root: str) -> None:
+    """Write to a store, read it back, and clean up. Raises ArtefactError with what is missing."""
+    probe = f"{root.rstrip('/')}/probe-{socket.gethostname()}-{os.getpid()}"
+    write(probe, b"ok")
+    if read(probe) != b"ok":
+        raise ArtefactError(f"{root} does not give back what was written to it")
+    path = local_path(probe)
+    with _named("delete", probe):
+        path.unlink() if path is not None else _file_system(probe).rm_file(probe)
+
+
+@contextmanager
+def _named(action: str, uri: str) -> Iterator[None]:
+    """Whatever goes wrong becomes an ArtefactError that names the URI and what to do."""
+    is_local = local_path(uri) is not None
+    try:
+        yield
+    except ImportError as error:
+        raise ArtefactError(f"{uri} needs a package: {error}. For S3: pip install 'nightshift[s3]'") from error
     except OSError as error:
-        raise ArtefactError(f"cannot write {uri}: {error}; free some space or mend the permissions") from error
+        hint = "; free some space or mend the permissions" if is_local and action == "write" else ""
+        raise ArtefactError(f"cannot {action} {uri}: {error}{hint}") from error
+    except Exception as error:
+        if is_local:
+            raise
+        # Every remote store has errors of its own, botocore's for S3: no credentials, no such endpoint.
+        raise ArtefactError(f"cannot {action} {uri}: {error}; see docs/team.md for what a store needs") from error
 
 
 def _write_local(path: Path, content: bytes) -> None:
@@ -67,7 +100,8 @@ def _write_local(path: Path, content: bytes) -> None:
 def _file_system_of(protocol: str) -> Any:
     import fsspec
 
-    return fsspec.filesystem(protocol)
+    # A listing kept in memory would hide what another process has written.
+    return fsspec.filesystem(protocol, use_listings_cache=False)
 
 
 def _file_system(uri: str) -> Any:
@@ -94,9 +128,7 @@ class UriWorkspace:
 
     def exists(self, name: str) -> bool:
         """Whether it was written."""
-        target = self._of(name)
-        path = local_path(target)
-        return path.exists() if path is not None else bool(_file_system(target).exists(target))
+        return exists(self._of(name))
 
     def _of(self, name: str) -> str:
         if not name or "/" in name or name.startswith("."):

@@ -14,11 +14,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from cognition.records import JSON, Artefact
+from cognition.records import JSON, Artefact, MachineFault
 from tasks import artefacts
 from tasks.codec import UndecodableResult, decode
 from tasks.publication import Publication, clip_tag
@@ -33,6 +34,11 @@ CAMPAIGN_TAG = "nightshift.campaign"
 PARENT_TAG = "mlflow.parentRunId"
 #: How often a waiting publisher looks; what one run got in the meantime goes in one call.
 POLL_S = 2.0
+#: How often a publisher that wants to end asks whether it is its turn.
+TURN_S = 0.2
+#: Entries of the outbox at a time, and how many are looked at when a publisher ends.
+BATCH = 200
+MOST_AT_THE_END = 10_000
 #: MLflow refuses more in one call.
 METRICS_PER_CALL = 1_000
 
@@ -51,6 +57,9 @@ class Entry(Protocol):
 
 class Outbox(Protocol):
     """The part of the archive that a publisher needs."""
+
+    def publishing(self) -> AbstractContextManager[bool]:
+        """Try to be the only publisher of all processes; never waits."""
 
     def pending(self, limit: int) -> Sequence[Entry]:
         """The oldest entries not published yet."""
@@ -110,7 +119,8 @@ class Tracker:
                 Path(folder, name).write_text(text)
             for artefact in files.values():
                 _fetch(artefact, Path(folder))
-            repository: Any = get_artifact_repository(artefact_uri)  # its methods carry no types
+            # Its methods carry no types. A server that keeps artefacts itself is asked for by its own address.
+            repository: Any = get_artifact_repository(artefact_uri, tracking_uri=self.client.tracking_uri)
             repository.log_artifacts(folder)
 
     def _experiment(self, name: str) -> str:
@@ -170,14 +180,18 @@ def open_tracker(tracking_uri: str, artefact_folder: Path) -> Tracker:
 
 
 class Publisher:
-    """A thread that carries the outbox to MLflow until it is closed."""
+    """A thread that carries the outbox to MLflow until it is closed.
+
+    Several processes may have one: they take turns, batch by batch, so that no run is made twice. Whoever closes waits
+    until what was queued by then is published, by whomever.
+    """
 
     def __init__(self, outbox: Outbox, connect: Callable[[], Tracker]) -> None:
         self._outbox = outbox
         self._connect = connect
         self._tracker: Tracker | None = None
         self._closing = threading.Event()
-        self._drained = threading.Event()
+        self._until = 0  # the newest entry that closing waits for
         self.last_error: str | None = None
         self._thread = threading.Thread(target=self._work, name="mlflow-publisher", daemon=True)
 
@@ -187,32 +201,44 @@ class Publisher:
 
     def close(self, timeout_s: float = 60.0) -> int:
         """Publish what is left, stop, and return how many entries remain (MLflow down, or out of time)."""
+        self._until = max((entry.id for entry in self._outbox.pending(MOST_AT_THE_END)), default=0)
         self._closing.set()
         self._thread.join(timeout_s)
-        return len(self._outbox.pending(10_000))
+        return sum(entry.id <= self._until for entry in self._outbox.pending(MOST_AT_THE_END))
 
     def _work(self) -> None:
         while True:
             closing = self._closing.is_set()
-            progress = self._publish_some()
-            if closing and not progress:
+            done = self._publish_some()
+            if closing and (done == "refused" or self._is_drained()):
                 return
-            if not progress:
+            if closing:
+                time.sleep(TURN_S if done == "not ours" else 0)
+            elif done != "some":
                 self._closing.wait(POLL_S)
 
-    def _publish_some(self) -> bool:
-        """Publish one batch; False if there was nothing to do or MLflow refused."""
-        entries = self._outbox.pending(200)
-        if not entries:
-            return False
+    def _is_drained(self) -> bool:
         try:
-            published = publish_entries(self._tracker_or_connect(), entries)
-        except Exception as error:  # noqa: BLE001  # edge of a thread: any MLflow or transport error means "later"
+            oldest = self._outbox.pending(1)
+        except MachineFault:  # the archive is away: nothing more can be published now
+            return True
+        return not oldest or oldest[0].id > self._until
+
+    def _publish_some(self) -> Literal["some", "nothing", "not ours", "refused"]:
+        """Publish one batch, if nobody else is at it."""
+        try:
+            with self._outbox.publishing() as alone:
+                if not alone:
+                    return "not ours"
+                entries = self._outbox.pending(BATCH)
+                if not entries:
+                    return "nothing"
+                self._outbox.mark_published(publish_entries(self._tracker_or_connect(), entries))
+        except Exception as error:  # noqa: BLE001  # edge of a thread: whatever MLflow or the archive says means "later"
             self._note(error)
-            return False
-        self._outbox.mark_published(published)
+            return "refused"
         self.last_error = None
-        return True
+        return "some"
 
     def _tracker_or_connect(self) -> Tracker:
         if self._tracker is None:
@@ -222,10 +248,26 @@ class Publisher:
     def _note(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         if message != self.last_error:
-            logger.warning("MLflow is not taking results (%s); they wait in the outbox", message)
+            who = "the archive" if isinstance(error, MachineFault) else "MLflow"
+            logger.warning("%s is not taking results (%s); they wait in the outbox", who, message)
         self.last_error = message
         self._tracker = None
         self._closing.wait(POLL_S * 2)
+
+
+def drain(tracker: Tracker, outbox: Outbox) -> int:
+    """Publish everything that waits, in turns with other processes; returns how many entries were published here."""
+    published = 0
+    while True:
+        with outbox.publishing() as alone:
+            entries = outbox.pending(BATCH) if alone else []
+            if alone and not entries:
+                return published
+            ids = publish_entries(tracker, entries)
+            outbox.mark_published(ids)
+            published += len(ids)
+        if not alone:
+            time.sleep(TURN_S)
 
 
 def _fetch(artefact: Artefact, folder: Path) -> None:

@@ -9,17 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from flows import local_server
+from flows import leaving, local_server
 from flows.home import open_home
 from tasks.sandbox import Pool, open_sandbox
+from tests import postgres as postgres_server
 
 # Before anything imports prefect or mlflow, so that no test touches the state of the person who runs it.
-for _name in ("PREFECT_API_URL", "PREFECT_PROFILE", "NIGHTSHIFT_HOME", "NIGHTSHIFT_ARCHIVE", "MLFLOW_TRACKING_URI"):
+for _name in (
+    "MLFLOW_TRACKING_URI",
+    "PREFECT_API_URL",
+    "PREFECT_PROFILE",
+    "NIGHTSHIFT_HOME",
+    "NIGHTSHIFT_ARCHIVE",
+    "NIGHTSHIFT_ARTEFACTS",
+):
     os.environ.pop(_name, None)
 os.environ["OMP_NUM_THREADS"] = "1"
 _folder = tempfile.TemporaryDirectory(prefix="nightshift-tests-")
 SESSION_HOME = open_home(Path(_folder.name))
 os.environ.update(local_server.prefect_environment(SESSION_HOME))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Prefect's workers may hang at exit, here too."""
+    leaving.within(int(exitstatus))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +56,16 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mlflow")
     open_tracker(f"sqlite:///{folder / 'mlflow.db'}", folder).client.search_experiments()
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.PostgresServer]:
+    """A PostgreSQL server of our own; the test is skipped where its programs are missing."""
+    if postgres_server.programs() is None:
+        pytest.skip(postgres_server.MISSING)
+    server = postgres_server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,14 @@ def rival(url: str, name: str) -> None:
                 continue
 
 
+def holder(url: str, name: str) -> None:
+    """Be alone inside that name until killed."""
+    with Archive.open(url) as archive, archive.database.alone(name) as held:
+        sys.stdout.write(f"{held}\n")
+        sys.stdout.flush()
+        signal.pause()
+
+
 def killed_in_record(url: str, statements: str) -> None:
     """Record a round and be killed, as by kill -9, after that many statements inside the transaction."""
     with Archive.open(url) as archive:
@@ -64,4 +72,5 @@ def _die_after(statements: int) -> None:
 
 
 if __name__ == "__main__":
-    {"worker": worker, "rival": rival, "killed_in_record": killed_in_record}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    roles = {"worker": worker, "rival": rival, "holder": holder, "killed_in_record": killed_in_record}
+    roles[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -33,8 +33,12 @@ def url(folder: Path) -> str:
 
 def new_archive(folder: Path, campaign: str = NAME) -> Archive:
     archive = Archive.open(url(folder))
-    archive.create_campaign(campaign, "circle_packing", 0, {"rounds": 10}, "1")
+    add_campaign(archive, campaign)
     return archive
+
+
+def add_campaign(archive: Archive, campaign: str = NAME) -> None:
+    archive.create_campaign(campaign, "circle_packing", 0, {"rounds": 10}, "1")
 
 
 def no_parent(view: View) -> Sample:

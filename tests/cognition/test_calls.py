@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from cognition.archive import Archive
 from tasks.llm import Ledger
-from tests.cognition.play import url
 from tests.tasks.ledger_suite import CALL, LedgerContract
 
 
@@ -19,9 +17,9 @@ class TestArchiveAsLedger(LedgerContract):
         return archive
 
 
-def test_an_answer_survives_the_process_s_end(archive: Archive, tmp_path: Path) -> None:
+def test_an_answer_survives_the_process_s_end(archive: Archive, archive_url: str) -> None:
     archive.save_call(CALL)
-    with Archive.open(url(tmp_path)) as another:
+    with Archive.open(archive_url) as another:
         assert another.find_call(CALL.round_id, CALL.role, CALL.attempt, CALL.prompt_hash) == CALL
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine
 
-from cognition import database, migrations
+from cognition import migrations, sqlite
 from cognition.archive import Archive, ArchiveError, ArchiveUnavailable
 from cognition.records import MachineFault
 from cognition.schema import metadata
@@ -98,7 +98,8 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        ("postgresql://host/db", "supports sqlite:///FILE so far, not postgresql"),
+        ("mysql://host/db", "supports sqlite:///FILE and postgresql"),
+        ("postgresql+asyncpg://host/db", "supports sqlite:///FILE and postgresql"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("archive.db", "expected a database URL"),
@@ -123,7 +124,7 @@ def test_a_folder_is_created_or_it_is_our_machine_s_fault(tmp_path: Path) -> Non
 
 
 def test_a_database_locked_for_too_long_is_our_machine_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.1)
     with new_archive(tmp_path) as archive, sqlite3.connect(tmp_path / "archive.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ArchiveUnavailable, match="database is locked") as raised:

@@ -6,29 +6,35 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
+from cognition.randomness import derive
 from cognition.records import ModelCall, Score
+from cognition.samplers import SamplerSettings, make_sampler
+from cognition.schema import rounds
+from cognition.view import ArchiveView
 from tests.cognition.crowd import ITEM
-from tests.cognition.play import NAME, evaluation, new_archive, opened, result, url
+from tests.cognition.play import NAME, evaluation, opened, result
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(role: str, folder: Path, argument: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.cognition.crowd", role, url(folder), str(argument)]
+def start(role: str, url: str, argument: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.cognition.crowd", role, url, str(argument)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_four_processes_create_and_fill_one_archive(tmp_path: Path) -> None:
-    workers = [start("worker", tmp_path, first) for first in range(4)]
+def test_four_processes_create_and_fill_one_archive(empty_url: str) -> None:
+    workers = [start("worker", empty_url, first) for first in range(4)]
     errors = [worker.communicate(timeout=60)[1] for worker in workers]
     assert errors == [""] * 4
-    with Archive.open(url(tmp_path)) as archive:
+    with Archive.open(empty_url) as archive:
         summaries = archive.rounds(NAME)
         assert [summary.index for summary in summaries] == list(range(40))
         assert {summary.state for summary in summaries} == {"recorded"}
@@ -38,8 +44,40 @@ def test_four_processes_create_and_fill_one_archive(tmp_path: Path) -> None:
         assert len(archive.pending(100)) == 20
 
 
-def test_each_round_is_claimed_by_one_process(tmp_path: Path) -> None:
-    rivals = [start("rival", tmp_path, name) for name in ("a", "b")]
+def test_what_was_drawn_among_rivals_can_be_replayed(empty_url: str) -> None:
+    """Sequence numbers become visible in their order: nothing appears later under a number that was already read."""
+    for worker in [start("worker", empty_url, first) for first in range(4)]:
+        assert worker.communicate(timeout=60)[1] == ""
+    sampler = make_sampler(SamplerSettings.model_validate({"kind": "map_elites"}))
+    with Archive.open(empty_url) as archive, archive.database.read() as tx:
+        drawn = tx.execute(select(rounds).where(rounds.c.round_index > 0)).all()
+        assert len(drawn) == 39
+        for row in drawn:
+            view = ArchiveView(tx, NAME, row.sample.sequence, row.opened - 1)
+            assert sampler.sample(view, row.round_index, derive(0, row.round_index)) == row.sample
+
+
+def test_only_one_is_alone_and_its_death_frees_the_place(archive_url: str) -> None:
+    holder = start("holder", archive_url, "publisher")
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    with Archive.open(archive_url) as archive:
+        with archive.database.alone("publisher") as held:
+            assert not held
+        with archive.database.alone("another") as held:
+            assert held
+        holder.kill()
+        holder.communicate(timeout=60)
+        for _ in range(100):  # a database notices within moments
+            with archive.database.alone("publisher") as held:
+                if held:
+                    return
+            time.sleep(0.05)
+    pytest.fail("the place of a dead process was not freed")
+
+
+def test_each_round_is_claimed_by_one_process(empty_url: str) -> None:
+    rivals = [start("rival", empty_url, name) for name in ("a", "b")]
     won = [line for rival in rivals for line in rival.communicate(timeout=60)[0].split()]
     assert sorted(map(int, won)) == list(range(30))
 
@@ -65,13 +103,12 @@ def test_threads_share_an_archive(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("statements", [4, 11])
-def test_a_process_killed_while_recording_leaves_nothing_half_done(tmp_path: Path, statements: int) -> None:
+def test_a_process_killed_while_recording_leaves_nothing_half_done(archive_url: str, statements: int) -> None:
     """The killed owner's claim is taken over, what it paid for is there, and recording again works."""
-    new_archive(tmp_path).close()
-    process = start("killed_in_record", tmp_path, statements)
+    process = start("killed_in_record", archive_url, statements)
     _, error = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, error
-    with Archive.open(url(tmp_path)) as archive:
+    with Archive.open(archive_url) as archive:
         assert archive.recent(NAME, 5) == []
         assert archive.rounds(NAME)[0].state == "running"
         assert archive.spend(NAME).cpu_s == 0.0

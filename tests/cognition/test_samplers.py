@@ -267,8 +267,10 @@ def test_sampling_never_writes_and_a_replay_makes_the_same_choice(archive: Archi
     samples = evolve(archive, sampler(kind), range(25))
     evolve(archive, sampler(kind), range(25, 35))
     with archive.database.read() as tx:
-        tx.exec_driver_sql("PRAGMA query_only = ON")  # any write raises from here on
+        if tx.dialect.name == "sqlite":  # PostgreSQL's reading transactions refuse to write anyway
+            tx.exec_driver_sql("PRAGMA query_only = ON")
         for index in range(1, 25):
             then = ArchiveView(tx, NAME, samples[index].sequence, opened=index)
             assert sampler(kind).sample(then, index, derive(0, index)) == samples[index]
-        tx.exec_driver_sql("PRAGMA query_only = OFF")
+        if tx.dialect.name == "sqlite":
+            tx.exec_driver_sql("PRAGMA query_only = OFF")

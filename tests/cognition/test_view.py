@@ -143,6 +143,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.parametrize("archive_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("question", QUERIES)
 def test_every_question_of_a_sampler_is_answered_from_an_index(archive: Archive, question: str) -> None:
     played(archive, 0, 1.0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,16 @@ class Row:
 class ListOutbox:
     rows: list[Row] = field(default_factory=list)
     published: set[int] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def publishing(self) -> Iterator[bool]:
+        alone = self.lock.acquire(blocking=False)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self.lock.release()
 
     def pending(self, limit: int) -> list[Row]:
         return [row for row in self.rows if row.id not in self.published][:limit]
@@ -48,7 +61,7 @@ def tracker(database: Path) -> Tracker:
     return open_tracker(f"sqlite:///{database / 'mlflow.db'}", database / "artefacts")
 
 
-def _runs(tracker: Tracker, condition: str) -> list[object]:
+def _runs(tracker: Tracker, condition: str) -> list[Any]:
     experiment = tracker.client.get_experiment_by_name("toy")
     assert experiment is not None
     return list(tracker.client.search_runs([experiment.experiment_id], condition))
@@ -142,3 +155,38 @@ def test_the_publisher_does_not_wait_to_be_closed(database: Path) -> None:
         time.sleep(0.05)
     assert outbox.pending(1) == []
     publisher.close()
+
+
+def test_publishers_that_share_an_outbox_make_one_run_per_round(database: Path) -> None:
+    outbox = ListOutbox()
+
+    def connect() -> Tracker:
+        return open_tracker(f"sqlite:///{database / 'mlflow.db'}", database / "artefacts")
+
+    publishers = [Publisher(outbox, connect) for _ in range(3)]
+    for publisher in publishers:
+        publisher.start()
+    for round in range(6):
+        for step in ("retrieve", "propose", "record"):
+            outbox.add(replace(OPENED, campaign="shared", run_key=f"shared-{round:04d}", tags={"step": step}))
+            time.sleep(0.02)
+    assert [publisher.close() for publisher in publishers] == [0, 0, 0]
+    found = _runs(connect(), "tags.`nightshift.campaign` = 'shared'")
+    keys = [run.data.tags.get("nightshift.round_id", "campaign") for run in found]
+    assert sorted(keys) == sorted(["campaign", *(f"shared-{round:04d}" for round in range(6))])
+
+
+def test_closing_waits_for_what_another_publishes_and_not_for_what_comes_later(database: Path) -> None:
+    outbox = ListOutbox()
+    publisher = Publisher(outbox, lambda: open_tracker(f"sqlite:///{database / 'mlflow.db'}", database / "artefacts"))
+    publisher.start()
+    outbox.lock.acquire()  # another process is at it
+    outbox.add(replace(OPENED, run_key="c-0011"))
+
+    def later() -> None:
+        outbox.add(replace(OPENED, run_key="c-0012"))
+        outbox.mark_published([1])
+
+    threading.Timer(0.5, later).start()
+    assert publisher.close(timeout_s=10) == 0
+    assert outbox.published == {1}

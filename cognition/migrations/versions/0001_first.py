@@ -205,3 +205,6 @@ def upgrade() -> None:
             "CREATE VIRTUAL TABLE items_fts USING fts5"
             "(triggers, insight, guidance, background, tokenize = 'porter unicode61')"
         )
+    else:
+        op.execute("CREATE TABLE items_fts (row integer PRIMARY KEY REFERENCES items, words tsvector NOT NULL)")
+        op.execute("CREATE INDEX items_fts_words ON items_fts USING gin (words)")

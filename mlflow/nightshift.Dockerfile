@@ -1,0 +1,14 @@
+# One image for Prefect server, MLflow server and workers: the versions that were tested together, and nothing else.
+FROM python:3.11.13-slim-bookworm
+RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY flows flows
+COPY tasks tasks
+COPY cognition cognition
+COPY problems problems
+COPY campaigns campaigns
+# boto3 is how the MLflow server reaches the S3 store.
+RUN pip install --no-cache-dir -c constraints.txt -e ".[postgres,s3]" boto3
+RUN useradd --create-home nightshift && mkdir /state && chown nightshift /state
+USER nightshift
