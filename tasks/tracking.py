@@ -87,8 +87,8 @@ class Tracker:
 
     def publish(self, *publications: Publication) -> str:
         """Merge publications of one run into it, oldest first, and return the run's id."""
-        last = publications[-1]
-        run = self._run(last)
+        first, last = publications[0], publications[-1]
+        run = self._run(first)  # a new run starts when its first step ended
         self._log(run.id, publications)
         self._artefacts(run.artefact_uri, publications)
         if last.status != "RUNNING":
