@@ -120,8 +120,10 @@ def test_mlflow_shows_the_candidates_side_by_side(fleet: Fleet, page: Any) -> No
     client = open_tracker(f"sqlite:///{fleet.home.root / 'mlflow.db'}", fleet.home.mlflow_artefacts).client
     experiment = client.get_experiment_by_name("toy")
     assert experiment is not None
-    candidates = quote("tags.`nightshift.kind` = 'candidate' and tags.`nightshift.campaign` = 'morning'")
-    page.goto(f"{server.ui_url}/#/experiments/{experiment.experiment_id}/runs?searchFilter={candidates}")
+    # Sorted by a metric, candidates are shown side by side and not under their campaign.
+    order = f"orderByKey={quote('metrics.`fitness`')}&orderByAsc=false"
+    search = "searchFilter=" + quote("tags.`nightshift.kind` = 'candidate'") + "&" + order
+    page.goto(f"{server.ui_url}/#/experiments/{experiment.experiment_id}/runs?{search}")
     for index in range(3):
         page.get_by_role("link", name=f"morning-000{index}").wait_for()
     page.get_by_role("button", name="Close").last.click()  # the assistant, which hides half the table
