@@ -57,7 +57,10 @@ def crashed_runs(reconcile: UUID) -> AutomationCore:
 async def ensure(client: PrefectClient, wanted: AutomationCore) -> None:
     """Create the automation, or bring the one of that name up to date."""
     known = await client.read_automations_by_name(wanted.name)
-    if known:
-        await client.update_automation(known[0].id, wanted)
-    else:
+    if not known:
         await client.create_automation(wanted)
+        return
+    first, *twins = known
+    await client.update_automation(first.id, wanted)
+    for twin in twins:  # two commands at the same moment
+        await client.delete_automation(twin.id)

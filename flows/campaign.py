@@ -22,13 +22,14 @@ from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, round_id
-from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, summary, turns
+from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
 from flows.engines import budget_of, engine_for
+from flows.home import open_home
 from flows.meter import Meter
 from flows.report import deliver
 from tasks.codec import encode
@@ -73,6 +74,7 @@ async def campaign(settings: Settings) -> dict[str, Any]:
 
 async def conduct(checked: Settings) -> Ended:
     """What the flows `campaign` and `nightly` do."""
+    stores.refuse_other(open_home())
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
     refuse_other_measure(engine.archive, checked)

@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
 from cognition.archive import Archive, ArchiveError, StaleLease
 from cognition.randomness import derive
 from cognition.records import Sample
 from cognition.samplers import View
 from flows.config import Settings
+from tasks import processes
 from tasks.engine import Engine, Round
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ logger = logging.getLogger(__name__)
 @lru_cache(maxsize=1)
 def owner() -> str:
     """This process, by machine, boot, pid and start time: unique for ever."""
-    return f"{_machine()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+    return f"{_machine()}/{os.getpid()}/{processes.own():.2f}"
 
 
 @lru_cache(maxsize=1)
@@ -44,10 +43,7 @@ def is_dead(other: str) -> bool:
     machine, pid, created = other.rsplit("/", 2)
     if machine != _machine():
         return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
-    except psutil.NoSuchProcess:
-        return True
+    return not processes.is_same(int(pid), float(created))
 
 
 def release_dead_claims(archive: Archive, campaign: str) -> int:

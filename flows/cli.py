@@ -301,8 +301,9 @@ def deploy(
 
     from flows import deployments, fleet
 
-    wanted = deployments.of_this_folder()
-    if source is not None:
+    if source is None:
+        wanted = deployments.of_this_folder()
+    else:
         wanted = (deployments.nightly_of(source, cron, timezone, rounds_per_night),)
     if not dry_run:
         with fleet.connected(open_home()):

@@ -6,7 +6,6 @@ Importing this file imports Prefect; the command line does so only when it has t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,18 +16,27 @@ from zoneinfo import available_timezones
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists, ParameterTypeError, SignatureMismatchError
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, ParameterTypeError, SignatureMismatchError
 from prefect.flows import Flow
 from prefect.types.entrypoint import EntrypointType
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from flows import automations, config, versions
+from flows import automations, budgets, config, registry, stores, versions
 from flows.config import ConfigError, Settings
 from flows.fleet import POOL
+from flows.home import open_home
 from tasks.settings import Frozen
 
 OWN_FILE = Path(__file__).parents[1] / "prefect.yaml"
+#: Without these nothing can be retried or taken up.
+ENGINES_OWN = ("evolution-round", "campaign", "reconcile")
+NOT_RUNNABLE = (ConfigError, registry.UnknownProblem)
+
+
+#: A night that lasts into the next one is not joined by it.
+ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 
 class Schedule(Frozen):
@@ -80,7 +88,8 @@ class Deployment(Frozen):
         try:
             if self.parameters:
                 flow.validate_parameters(self.parameters)
-        except (ValidationError, ParameterTypeError, SignatureMismatchError, TypeError) as error:
+            _refuse_what_cannot_run(self.parameters)
+        except (ValidationError, ParameterTypeError, SignatureMismatchError, TypeError, *NOT_RUNNABLE) as error:
             raise ValueError(f"{self.name}: {_first_line(error)}") from None
         return self
 
@@ -108,6 +117,16 @@ class _File(Frozen):
     deployments: tuple[Deployment, ...] = ()
 
 
+def _refuse_what_cannot_run(parameters: dict[str, Any]) -> None:
+    """What would only show at ten in the evening. Raises one of NOT_RUNNABLE."""
+    if (settings := settings_in(parameters)) is None:
+        return
+    domain = registry.load(settings.problem, settings.options)
+    if settings.evaluate.rung not in domain.rungs:
+        raise ConfigError(f"evaluate.rung: {settings.problem} has {', '.join(domain.rungs)}")
+    budgets.refuse(settings, domain)
+
+
 def from_file(path: Path) -> tuple[Deployment, ...]:
     """The deployments of a prefect.yaml. Raises ConfigError with the first thing that is wrong."""
     try:
@@ -123,7 +142,20 @@ def from_file(path: Path) -> tuple[Deployment, ...]:
 def of_this_folder() -> tuple[Deployment, ...]:
     """Those of the prefect.yaml in the working directory, else of the one beside the code."""
     here = Path(OWN_FILE.name)
-    return from_file(here if here.exists() else OWN_FILE)
+    own = from_file(OWN_FILE)
+    if not here.exists() or here.resolve() == OWN_FILE.resolve() or not _is_ours(here):
+        return own
+    theirs = from_file(here)
+    return (*(d for d in own if d.name in ENGINES_OWN and d.name not in {t.name for t in theirs}), *theirs)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a prefect.yaml is one of ours; any Prefect project may have one."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError):
+        return True  # reading it in earnest says what is wrong
+    return isinstance(content, dict) and content.get("name") == "nightshift"
 
 
 def named(name: str) -> Deployment:
@@ -170,26 +202,41 @@ async def apply(deployment: Deployment) -> UUID:
         entrypoint_type=EntrypointType.MODULE_PATH,
         work_pool_name=POOL,
         job_variables={"working_dir": str(Path.cwd()), "env": _environment()},
+        concurrency_limit=ONE_AT_A_TIME if deployment.schedules else None,
     )
     made.schedules = [schedule.as_prefect() for schedule in deployment.schedules]
     made.enforce_parameter_schema = False  # the flow validates, with better words
     return UUID(str(await made.aapply()))
 
 
-async def apply_all(wanted: Sequence[Deployment]) -> list[str]:
-    """Pool, deployments and automations; returns the deployments' full names."""
+async def apply_all(wanted: Sequence[Deployment], *, keep: bool = False) -> list[str]:
+    """Pool, deployments and automations; returns the deployments' full names.
+
+    `keep`: what is on the server in this version stays as it is there, a schedule that somebody switched included.
+    """
     async with get_client() as client:
         await ensure_pool(client)
-        ids = {deployment.full_name: await apply(deployment) for deployment in wanted}
+        ids = {d.full_name: (await _known(client, d) if keep else None) or await apply(d) for d in wanted}
         await automations.ensure(client, automations.silent_runs())
         if (reconcile := ids.get("reconcile/reconcile")) is not None:
             await automations.ensure(client, automations.crashed_runs(reconcile))
     return list(ids)
 
 
+async def _known(client: PrefectClient, deployment: Deployment) -> UUID | None:
+    """The deployment on the server, if this version made it for this place."""
+    try:
+        found = await client.read_deployment_by_name(deployment.full_name)
+    except ObjectNotFound:
+        return None
+    same_place = (found.job_variables or {}).get("env") == _environment()
+    return found.id if found.version == versions.current() and same_place else None
+
+
 def _environment() -> dict[str, str]:
     """What a run must find wherever its worker was started."""
-    return {"NIGHTSHIFT_HOME": os.environ["NIGHTSHIFT_HOME"]} if "NIGHTSHIFT_HOME" in os.environ else {}
+    home = open_home()
+    return {"NIGHTSHIFT_HOME": str(home.root), "NIGHTSHIFT_PLACE": stores.place(home)}
 
 
 async def ensure_pool(client: PrefectClient) -> None:

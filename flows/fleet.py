@@ -10,10 +10,12 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+
+import httpx
 
 from flows import services, stores
 from flows.home import Home
@@ -52,7 +54,14 @@ def _supervisor_environment(home: Home, host: str, port: int) -> Mapping[str, st
     return {"NIGHTSHIFT_HOME": str(home.root), "NIGHTSHIFT_HOST": host}
 
 
-WORKER = Service("worker", _worker_command, _worker_environment)
+def _worker_tied_to(home: Home) -> str:
+    """A worker keeps the server's address and the places it was started with."""
+    server = services.recorded(home, PREFECT)
+    api = os.environ.get("PREFECT_API_URL") or (server.api_url if server else "")
+    return f"{api} {stores.place(home)}"
+
+
+WORKER = Service("worker", _worker_command, _worker_environment, tied_to=_worker_tied_to)
 SUPERVISOR = Service("supervisor", _supervisor_command, _supervisor_environment)
 
 
@@ -80,11 +89,14 @@ def prefect_api(home: Home) -> str:
 
 def up(home: Home, host: str = LOCALHOST) -> dict[str, Any]:
     """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError, ArchiveError."""
+    from flows import deployments
+
     stores.check(home)
+    wanted = deployments.of_this_folder()
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: services.ensure(home, service, host), servers()))
     with connected(home):
-        asyncio.run(_deployed(home))
+        asyncio.run(_deployed(home, wanted))
     services.ensure(home, WORKER, host)
     services.ensure(home, SUPERVISOR, host)
     return report(home)
@@ -96,18 +108,23 @@ def connected(home: Home) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update({**prefect_environment(home), "PREFECT_API_URL": prefect_api(home)})
     os.environ["NIGHTSHIFT_HOME"] = str(home.root)
+    from prefect.exceptions import PrefectException
+
     try:
         yield
+    except (httpx.HTTPError, PrefectException) as error:
+        reason = str(error).partition(chr(10))[0] or type(error).__name__
+        raise ServerError(f"the Prefect server at {prefect_api(home)} does not answer: {reason}") from error
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
-async def _deployed(home: Home) -> None:
+async def _deployed(home: Home, wanted: Sequence[Any]) -> None:
     from flows import deployments
 
     await stores.register_results(home)
-    await deployments.apply_all(deployments.of_this_folder())
+    await deployments.apply_all(wanted, keep=True)
 
 
 def down(home: Home) -> list[str]:

@@ -51,6 +51,8 @@ def _prefect_server_environment(home: Home, host: str, port: int) -> Mapping[str
         **prefect_environment(home),
         "PREFECT_SERVER_API_PORT": str(port),  # without it the UI calls port 4200
         "PREFECT_UI_API_URL": f"http://{host}:{port}/api",
+        # Any page in the user's browser could start flows otherwise: the server allows all origins by default.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{host}:{port}",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -61,7 +63,8 @@ def _mlflow_command(home: Home, host: str, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{home.root / 'mlflow.db'}"),
-        *("--artifacts-destination", home.mlflow_artefacts.as_uri()),
+        # Runs name their files directly, with or without a server: a run begun with one can go on without it.
+        *("--no-serve-artifacts", "--default-artifact-root", home.mlflow_artefacts.as_uri()),
     ]
 
 

@@ -8,7 +8,7 @@ does not add another night's.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, runtime
 from pydantic import Field
@@ -23,7 +23,7 @@ from flows.home import open_home
 @flow(name="nightly", flow_run_name="nightly-{settings.name}", persist_result=False)
 async def nightly(
     settings: Settings,
-    rounds_per_night: int = Field(40, ge=1, description="Rounds to add tonight, up to the campaign's total"),
+    rounds_per_night: Annotated[int, Field(ge=1, description="Rounds to add tonight, up to the campaign's total")] = 40,
 ) -> dict[str, Any]:
     """Run tonight's share of a campaign."""
     versions.refuse_other(runtime.deployment.version, runtime.deployment.name)

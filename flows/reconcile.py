@@ -33,7 +33,9 @@ from flows.home import open_home
 logger = logging.getLogger(__name__)
 
 TAKEN_UP = ("campaign", "nightly", "evolution-round")
-MOST_RUNS = 5
+MOST_TIMES = 5
+#: How a resubmission is known in the history of a run.
+TAKEN = "its process was gone"
 LOOK_BACK = timedelta(days=3)
 
 
@@ -44,9 +46,9 @@ async def reconcile() -> dict[str, Any]:
         released = sum(release_dead_claims(archive, campaign.name) for campaign in archive.campaigns())
         async with get_client() as client:
             crashed = await crashed_runs(client)
-            resubmitted = [run for run in crashed if is_worth_it(archive, run)]
+            resubmitted = [run for run in crashed if is_worth_it(archive, run) and await is_patient(client, run)]
             for run in resubmitted:
-                await client.set_flow_run_state(run.id, AwaitingRetry(message="its process was gone"), force=True)
+                await client.set_flow_run_state(run.id, AwaitingRetry(message=TAKEN), force=True)
                 logger.warning("%s crashed and is started again", run.name)
     return {"released": released, "resubmitted": [run.name for run in resubmitted]}
 
@@ -63,10 +65,18 @@ async def crashed_runs(client: PrefectClient) -> list[FlowRun]:
 
 
 def is_worth_it(archive: Archive, run: FlowRun) -> bool:
-    """Whether a crashed run has something left to do, nobody is at it, and it has not crashed too often."""
+    """Whether a crashed run has something left to do, and nobody is at it.
+
+    A run is also marked Crashed when its heartbeats were lost, for instance while the server was away. Then its rounds
+    have live leases: it is left alone, and the next reconcile looks again.
+    """
     settings = settings_in(run.parameters)
-    if settings is None or run.run_count >= MOST_RUNS:
+    if settings is None or archive.busy_rounds(settings.name, besides=""):
         return False
-    if "index" not in run.parameters:
-        return True
-    return run.parameters["index"] not in archive.recorded_rounds(settings.name)
+    return "index" not in run.parameters or run.parameters["index"] not in archive.recorded_rounds(settings.name)
+
+
+async def is_patient(client: PrefectClient, run: FlowRun) -> bool:
+    """Whether it was not taken up too often already: a run that dies at every start is left to a person."""
+    states = await client.read_flow_run_states(run.id)
+    return sum(state.message == TAKEN for state in states) < MOST_TIMES

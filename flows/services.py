@@ -23,6 +23,7 @@ import psutil
 
 from cognition.records import MachineFault
 from flows.home import Home
+from tasks import processes
 
 START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
 SLOW_S = 30.0
@@ -39,9 +40,10 @@ class Running:
     """A service's process: what its record holds. `port` is 0 for a service that does not listen."""
 
     pid: int
-    created: float  # the process's start time, so that a recycled pid is not mistaken for the service
+    created: float  # the process's start (tasks/processes.py), so that a recycled pid is not mistaken for the service
     port: int
     host: str = LOCALHOST
+    tied_to: str = ""  # what it was started with and cannot change, e.g. the address of another service
 
     @property
     def ui_url(self) -> str:
@@ -63,6 +65,7 @@ class Service:
     environment: Callable[[Home, str, int], Mapping[str, str]]
     preferred_port: int = 0
     health: str = ""  # path that answers 200 when it is ready; "": it does not listen, being alive is all
+    tied_to: Callable[[Home], str] = lambda home: ""
 
 
 def find(home: Home, service: Service) -> Running | None:
@@ -73,7 +76,7 @@ def find(home: Home, service: Service) -> Running | None:
 
 def alive(home: Home, service: Service) -> Running | None:
     """The process of the service, whether it answers or not."""
-    running = _read(home, service)
+    running = recorded(home, service)
     return running if running is not None and _lives(running) else None
 
 
@@ -90,7 +93,14 @@ def answers(service: Service, running: Running) -> bool:
 def ensure(home: Home, service: Service, host: str = LOCALHOST) -> Running:
     """The running service, started if need be. Raises ServerError."""
     with _lock(home, service):
+        if (running := alive(home, service)) is not None and is_outdated(home, service, running):
+            stop(home, service)
         return find(home, service) or _recovered(home, service) or _started(home, service, host)
+
+
+def is_outdated(home: Home, service: Service, running: Running) -> bool:
+    """Whether what it was tied to when it started has changed since."""
+    return running.tied_to != service.tied_to(home)
 
 
 def stop(home: Home, service: Service, patience_s: float = 15.0) -> bool:
@@ -129,7 +139,7 @@ def _recovered(home: Home, service: Service) -> Running | None:
 
 
 def _started(home: Home, service: Service, host: str) -> Running:
-    former = _read(home, service)
+    former = recorded(home, service)
     port = free_port(former.port if former else service.preferred_port, host) if service.health else 0
     with log_path(home, service).open("ab") as stream:
         process = subprocess.Popen(
@@ -140,7 +150,7 @@ def _started(home: Home, service: Service, host: str) -> Running:
             stderr=stream,
             start_new_session=True,  # Ctrl-C in the terminal must not end it
         )
-    running = Running(process.pid, psutil.Process(process.pid).create_time(), port, host)
+    running = Running(process.pid, processes.started(process.pid) or 0.0, port, host, service.tied_to(home))
     _write(home, service, running)
     _wait_until_ready(home, service, running, process)
     return running
@@ -152,7 +162,7 @@ def _wait_until_ready(home: Home, service: Service, running: Running, process: s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServerError(f"{service.name} ended while starting: {_last_line(log)} (whole log: {log})")
-        if answers(service, running):
+        if answers(service, running) and (not service.health or _listens(running)):
             return
         time.sleep(0.1)
     raise ServerError(f"{service.name} did not answer within {START_TIMEOUT_S:.0f} s (log: {log})")
@@ -172,14 +182,24 @@ def free_port(preferred: int = 0, host: str = LOCALHOST) -> int:
 
 
 def _lives(running: Running) -> bool:
+    return processes.is_same(running.pid, running.created)
+
+
+def _listens(running: Running) -> bool:
+    """Whether it is this process, or a child of it, that answers on the port: another program may have been faster."""
     try:
-        process = psutil.Process(running.pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - running.created) < 1.0
+        family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == running.port
+            for process in family
+            for connection in process.net_connections("tcp")
+        )
     except psutil.NoSuchProcess:
         return False
 
 
-def _read(home: Home, service: Service) -> Running | None:
+def recorded(home: Home, service: Service) -> Running | None:
+    """What the service's record says, whether its process lives or not."""
     try:
         return Running(**json.loads(_record_path(home, service).read_text()))
     except (FileNotFoundError, ValueError, TypeError):

@@ -7,8 +7,12 @@ never holds a credential. Whoever reads or writes finds those in its own environ
 from __future__ import annotations
 
 import hashlib
+import os
+
+from sqlalchemy.engine import make_url
 
 from cognition.archive import Archive
+from flows.config import ConfigError
 from flows.home import Home
 from tasks import artefacts
 
@@ -17,6 +21,23 @@ def check(home: Home) -> None:
     """Archive and artefact store answer. Raises ArchiveError or ArtefactError, which name the place."""
     Archive.open(home.archive_url).close()
     artefacts.check_store(home.artefact_root)
+
+
+def place(home: Home) -> str:
+    """A short name of the places in use, without passwords: the same archive and artefact store, the same name."""
+    archive = make_url(home.archive_url).render_as_string(hide_password=True)
+    return hashlib.sha256(f"{archive} {home.artefact_root}".encode()).hexdigest()[:12]
+
+
+def refuse_other(home: Home) -> None:
+    """A deployment names the places it was made for; a worker with others must not begin anew in them. ConfigError."""
+    wanted = os.environ.get("NIGHTSHIFT_PLACE")
+    if wanted is not None and wanted != place(home):
+        raise ConfigError(
+            "this deployment was made for another archive or artefact store than "
+            f"{home.archive_url.rpartition('@')[2]} and {home.artefact_root}: start the worker with"
+            "  the same NIGHTSHIFT_ARCHIVE and NIGHTSHIFT_ARTEFACTS (`nightshift up`), then retry"
+        )
 
 
 def prefect_settings(home: Home) -> dict[str, str]:

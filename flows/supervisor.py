@@ -40,7 +40,7 @@ class Watch:
     def look(self, home: Home, now: float) -> None:
         """Start it again if it is gone, or alive but silent for too long."""
         running = services.alive(home, self.service)
-        if running is None or now - self.last_answer > SILENT_S:
+        if running is None or services.is_outdated(home, self.service, running) or now - self.last_answer > SILENT_S:
             self.start(home, now)
         elif now >= self.next_question:
             self.next_question = now + ASK_S

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import psutil
-
+from tasks import processes
 from tasks.sandbox import scratch
 
 
@@ -15,8 +15,7 @@ def own(scratch_root: Path) -> Path:
     for folder in scratch_root.iterdir():
         if folder.is_dir() and _is_left(folder.name):
             scratch.remove(folder)
-    process = psutil.Process()
-    mine = scratch_root / f"process-{process.pid}-{process.create_time():.2f}"
+    mine = scratch_root / f"process-{os.getpid()}-{processes.own():.2f}"
     mine.mkdir(exist_ok=True)
     return mine
 
@@ -27,7 +26,4 @@ def _is_left(name: str) -> bool:
     pid, _, created = rest.partition("-")
     if kind != "process" or not pid.isdigit():
         return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
-    except psutil.NoSuchProcess:
-        return True
+    return not processes.is_same(int(pid), float(created))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +18,10 @@ class Load:
     """The lock of one folder; by default of this user on this machine. Safe to use from several threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder` must exist and be writable."""
-        base = folder or Path(tempfile.gettempdir())
-        self._running = base / f"nightshift-{os.getuid()}-running.lock"
-        self._next = base / f"nightshift-{os.getuid()}-next.lock"
+        """`folder` must exist and be writable; by default one that only this user can enter. Raises OSError."""
+        base = folder or _private_folder()
+        self._running = base / "running.lock"
+        self._next = base / "next.lock"
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:
@@ -34,27 +34,49 @@ class Load:
             os.close(running)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Run when all others have ended; none starts meanwhile. Raises OSError."""
-        with _held(self._next, fcntl.LOCK_EX), _held(self._running, fcntl.LOCK_EX):
+    def alone(self, patience_s: float) -> Iterator[None]:
+        """Run when all others have ended; none starts meanwhile. Raises TimeoutError when they do not end."""
+        deadline = time.monotonic() + patience_s
+        with _held(self._next, fcntl.LOCK_EX, deadline), _held(self._running, fcntl.LOCK_EX, deadline):
             yield
 
 
+def _private_folder() -> Path:
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp", f"nightshift-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else: remove it, or set XDG_RUNTIME_DIR")
+    return folder
+
+
 @contextmanager
-def _held(path: Path, kind: int) -> Iterator[None]:
-    handle = _lock(path, kind)
+def _held(path: Path, kind: int, deadline: float | None = None) -> Iterator[None]:
+    handle = _lock(path, kind, deadline)
     try:
         yield
     finally:
         os.close(handle)
 
 
-def _lock(path: Path, kind: int) -> int:
+def _lock(path: Path, kind: int, deadline: float | None = None) -> int:
     """A descriptor of its own for every holder: locks belong to descriptors, so threads exclude each other too."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, kind)
+        if deadline is None:
+            fcntl.flock(handle, kind)
+        else:
+            _lock_before(handle, kind, deadline)
     except BaseException:
         os.close(handle)
         raise
     return handle
+
+
+def _lock_before(handle: int, kind: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError("other jobs did not end") from None
+            time.sleep(0.05)

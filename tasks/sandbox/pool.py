@@ -127,8 +127,12 @@ class Pool:
                 return self._judged(job)
         except HostOverloaded as fault:
             logger.warning("%s; the job runs again, alone", fault)
-        with self._load.alone():
-            return self._judged(job)
+            first = fault
+        try:
+            with self._load.alone(job.limits.wall_s):
+                return self._judged(job)
+        except TimeoutError as error:
+            raise HostOverloaded(f"{first}; and it could not run alone: {error}") from first
 
     def _judged(self, job: Job) -> Finished | Failure:
         for _ in range(ATTEMPTS):

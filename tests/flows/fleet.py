@@ -95,7 +95,11 @@ class Fleet:
         return running.pid
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.server.api_url}{path}", json=body, timeout=30)
+        url = f"{self.server.api_url}{path}"
+        answer = httpx.post(url, json=body, timeout=30)
+        while answer.status_code == 503:  # busy: come back, as Prefect's client does
+            time.sleep(float(answer.headers["retry-after"]))
+            answer = httpx.post(url, json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 

@@ -1,8 +1,7 @@
 import os
 from pathlib import Path
 
-import psutil
-
+from tasks import processes
 from tasks.sandbox.leftovers import own
 
 
@@ -11,8 +10,7 @@ def test_what_a_killed_process_left_is_swept_and_the_living_keep_theirs(tmp_path
     dead.mkdir(parents=True)
     recycled = tmp_path / f"process-{os.getpid()}-1.00"  # our number, another start time
     recycled.mkdir()
-    parent = psutil.Process(os.getppid())
-    living = tmp_path / f"process-{parent.pid}-{parent.create_time():.2f}"
+    living = tmp_path / f"process-{os.getppid()}-{processes.started(os.getppid()):.2f}"
     living.mkdir()
     other = tmp_path / "notes"
     other.mkdir()

@@ -24,7 +24,7 @@ def test_jobs_run_beside_each_other_but_not_beside_one_that_runs_alone(tmp_path:
 
     def job(alone: bool) -> None:
         load = Load(tmp_path)
-        with load.alone() if alone else load.beside_others():
+        with load.alone(30) if alone else load.beside_others():
             with lock:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
@@ -55,7 +55,7 @@ def test_other_processes_are_waited_for(tmp_path: Path) -> None:
     entered = threading.Event()
 
     def alone() -> None:
-        with Load(tmp_path).alone():
+        with Load(tmp_path).alone(30):
             entered.set()
 
     thread = threading.Thread(target=alone)
@@ -65,6 +65,15 @@ def test_other_processes_are_waited_for(tmp_path: Path) -> None:
     assert entered.wait(10)
     thread.join()
     other.join()
+
+
+def test_who_waits_in_vain_to_run_alone_gives_up_and_lets_others_go_on(tmp_path: Path) -> None:
+    load = Load(tmp_path)
+    with load.beside_others():
+        with pytest.raises(TimeoutError, match="did not end"), load.alone(0.1):
+            pass
+        with load.beside_others():  # nobody waits in front any more
+            pass
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:

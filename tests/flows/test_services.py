@@ -1,0 +1,102 @@
+"""Local services: known by their process, not by whoever answers on their port; started anew when outdated."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from flows import services
+from flows.home import Home, open_home
+from flows.services import ServerError, Service
+from tasks import processes
+
+SERVE = """
+import http.server, sys
+http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')
+"""
+LATE = "import time; time.sleep(60)"
+
+
+def _service(code: str, tied_to: str = "", port: int = 0) -> Service:
+    def command(home: Home, host: str, port: int) -> list[str]:
+        return [sys.executable, "-c", code, str(port)]
+
+    def environment(home: Home, host: str, port: int) -> Mapping[str, str]:
+        return {}
+
+    return Service("toy-server", command, environment, port, "/", lambda home: tied_to)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Home]:
+    home = open_home(tmp_path)
+    yield home
+    services.stop(home, _service(SERVE))
+
+
+def test_started_once_found_again_and_stopped(place: Home) -> None:
+    service = _service(SERVE)
+    first = services.ensure(place, service)
+    assert services.ensure(place, service) == first
+    assert services.find(place, service) == first
+    assert services.stop(place, service)
+    assert services.find(place, service) is None
+    assert not services.stop(place, service)
+
+
+def test_killed_it_comes_back_on_its_port(place: Home) -> None:
+    service = _service(SERVE)
+    first = services.ensure(place, service)
+    os.kill(first.pid, 9)
+    os.waitpid(first.pid, 0)
+    second = services.ensure(place, service)
+    assert (second.port, second.pid != first.pid) == (first.port, True)
+
+
+def test_what_it_is_tied_to_has_changed_so_it_is_started_anew(place: Home) -> None:
+    first = services.ensure(place, _service(SERVE, "http://127.0.0.1:1"))
+    second = services.ensure(place, _service(SERVE, "http://127.0.0.1:2"))
+    assert second.pid != first.pid
+    assert processes.started(first.pid) is None
+
+
+def test_another_programs_answer_is_not_taken_for_its_own(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two state folders that start at once may choose the same port; one of them is slower."""
+    monkeypatch.setattr(services, "START_TIMEOUT_S", 1.0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        monkeypatch.setattr(services, "free_port", lambda *_: other.server_port)
+        with pytest.raises(ServerError, match="did not answer"):
+            services.ensure(place, _service(LATE))
+        other.shutdown()
+
+
+def test_a_process_is_known_by_its_number_and_its_start() -> None:
+    child = subprocess.Popen([sys.executable, "-c", LATE])
+    began = processes.started(child.pid)
+    assert began is not None
+    assert processes.is_same(child.pid, began)
+    assert not processes.is_same(child.pid, began - 1.0)
+    child.kill()
+    time.sleep(0.05)
+    assert processes.started(child.pid) is None  # a zombie does nothing any more
+    child.wait()
+    assert processes.started(child.pid) is None
+
+
+def test_no_foreign_web_page_may_call_the_prefect_server(prefect_home: Path) -> None:
+    url = os.environ["PREFECT_API_URL"]
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    foreign = httpx.options(f"{url}/flow_runs/filter", headers={"Origin": "http://evil.example", **asked})
+    assert "access-control-allow-origin" not in foreign.headers
+    own = httpx.options(f"{url}/flow_runs/filter", headers={"Origin": url.removesuffix("/api"), **asked})
+    assert own.headers["access-control-allow-origin"] == url.removesuffix("/api")
