@@ -63,6 +63,9 @@ class Timings:
     def alerted(self, alert: Alert) -> None:
         """Not needed."""
 
+    def asked(self, question: str) -> None:
+        """Not needed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

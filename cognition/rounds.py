@@ -117,6 +117,12 @@ class RoundStore:
         with self.database.write() as tx:
             return bool(tx.execute(update(rounds).where(*ours).values(failed)).rowcount)
 
+    def release_round(self, round_id: str, token: int) -> bool:
+        """Give a round back that nothing is wrong with. False, and nothing changed, if it is no longer ours."""
+        ours = (rounds.c.id == round_id, rounds.c.token == token, rounds.c.state == "running")
+        with self.database.write() as tx:
+            return bool(tx.execute(update(rounds).where(*ours).values(state="open", lease_until=0.0)).rowcount)
+
     def release_leases(self, campaign: str, is_dead: Callable[[str], bool]) -> int:
         """Give up the running rounds whose owner is dead, so that they can be taken over at once; returns how many."""
         running = (rounds.c.campaign == campaign, rounds.c.state == "running")

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 #: Goal, contract and wording of the prompts that have no bound of their own.
 WORDING_TOKENS = 2_000
 #: What may change from one run of a campaign to the next without making its scores incomparable.
-MAY_CHANGE = ("rounds", "workers", "lease_s", "limits", "rate", "tracking")
+MAY_CHANGE = ("rounds", "workers", "lease_s", "limits", "rate", "tracking", "approval")
 PRICE_KEYS = frozenset({"price_prompt_usd_per_mtok", "price_completion_usd_per_mtok"})
 
 

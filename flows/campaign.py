@@ -22,7 +22,7 @@ from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, round_id
-from flows import budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns
+from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
@@ -38,7 +38,7 @@ from tasks.llm import BudgetExhausted
 
 logger = logging.getLogger(__name__)
 
-Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed"]
+Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "unapproved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ async def conduct(checked: Settings) -> Ended:
     await gpu_slots.ensure(engine)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
     release_dead_claims(engine.archive, checked.name)
+    if (waiting := await unapproved(engine, checked)) is not None:
+        return waiting
     await asyncio.to_thread(turns.prepare, engine)
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
@@ -93,6 +95,15 @@ async def conduct(checked: Settings) -> Ended:
     if report is not None:
         await deliver.to_prefect(report)
     return ended
+
+
+async def unapproved(engine: Engine, settings: Settings) -> Ended | None:
+    """How the campaign ends if its rung needs a person's yes and has none."""
+    try:
+        sentence = await asking.unapproved(engine, settings)
+    except asking.Undecided as stopped:
+        return Ended("interrupted", str(stopped))
+    return None if sentence is None else Ended("unapproved", sentence)
 
 
 def refuse_other_measure(archive: Archive, settings: Settings) -> None:
@@ -177,6 +188,8 @@ class _Run:
         self.last_reason = str(error) or type(error).__name__
         if isinstance(error, RoundBusy):  # another process is at it: neither a failure nor an outcome of ours
             logger.warning("%s", error)
+            return
+        if isinstance(error, asking.Undecided):  # stopped while it waited for a person: it is asked again
             return
         if isinstance(error, BudgetExhausted):  # nobody's fault: the round waits until there is more
             self.ended = self.ended or Ended("budget", self.meter.exhausted(error))

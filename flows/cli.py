@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
-from flows import budgets, config, forecast, leaving, registry, views
+from flows import approval, budgets, config, forecast, leaving, registry, views
 from flows.home import Home, open_home
 from flows.terminal import safe
 
@@ -158,6 +158,55 @@ def rerun(
     console.print(f"{round_name}: {state}")
     if state != "Completed":
         fail(f"{round_name} ended as {state}; see `nightshift status`", code=1)
+
+
+@app.command()
+def approve(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    no: Annotated[bool, typer.Option("--no", help="Refuse instead")] = False,
+    note: Annotated[str, typer.Option(help="Why")] = "",
+) -> None:
+    """Say yes (or no) to a campaign whose rung needs it; one that waits sees it at once."""
+    home = open_home()
+    with _archive(home) as archive:
+        stored = archive.campaign(_chosen(archive, campaign))
+    rung = stored.settings["evaluate"]["rung"]
+    decision = approval.Decision("veto" if no else "accept", note)
+    approval.decide(approval.campaign_desk(home.artefact_root, stored.name), approval.key_of(rung), decision)
+    console.print(f"rung {safe(rung)} of {stored.name} is {'refused' if no else 'approved'}")
+
+
+@app.command()
+def accept(
+    round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round that waits, e.g. circle-packing-0007")],
+    motivation: Annotated[str, typer.Option(help="A text in place of the proposal's motivation")] = "",
+    note: Annotated[str, typer.Option(help="Why")] = "",
+) -> None:
+    """Let a round's proposal go on, as it is or with another motivation."""
+    _decide(round_name, approval.Decision("edit" if motivation else "accept", note, motivation))
+
+
+@app.command()
+def veto(
+    round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round that waits, e.g. circle-packing-0007")],
+    note: Annotated[str, typer.Option(help="Why")] = "",
+) -> None:
+    """End a round's proposal before anything is spent on it."""
+    _decide(round_name, approval.Decision("veto", note))
+
+
+def _decide(round_name: str, decision: approval.Decision) -> None:
+    home = open_home()
+    with _archive(home) as archive:
+        identity = round_id(*views.split_round(archive, round_name))
+    desk = approval.round_desk(home.artefact_root, identity)
+    key = approval.asked(desk)
+    if key is None:
+        raise config.ConfigError(f"{identity} waits for no decision; see approval.motivations in docs/operations.md")
+    if (known := approval.decision_of(desk, key)) is not None:
+        raise config.ConfigError(f"{identity} is decided already: {known.verdict}, {known.note or 'without a note'}")
+    approval.decide(desk, key, decision)
+    console.print(f"{identity}: {decision.verdict}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
 from flows.alerts import AlertsSettings
+from flows.approval import ApprovalSettings
 from tasks.llm import ModelSettings, RateSettings, Role
 from tasks.recombine import RecombineSettings
 from tasks.researcher import ResearcherSettings
@@ -81,6 +82,7 @@ class Settings(Frozen):
     rate: RateSettings = RateSettings()
     tracking: TrackingSettings = TrackingSettings()
     alerts: AlertsSettings = AlertsSettings()
+    approval: ApprovalSettings = ApprovalSettings()
 
 
 def load(source: str, overrides: dict[str, JSON]) -> Settings:

@@ -110,6 +110,8 @@ def _open(settings: Settings, home: Home) -> _Opened:
         raise ConfigError(
             f"evaluate.rung: {settings.problem} has {', '.join(domain.rungs)}, not {settings.evaluate.rung}"
         )
+    if unknown := sorted(set(settings.approval.rungs) - set(domain.rungs)):
+        raise ConfigError(f"approval.rungs: {settings.problem} has {', '.join(domain.rungs)}, not {', '.join(unknown)}")
     archive = Archive.open(home.archive_url)
     brief = domain.brief()
     items = ItemStore(archive)

@@ -13,7 +13,7 @@ from prefect import flow
 
 from cognition.archive import code_hash
 from cognition.records import Failure, Measurements
-from flows import steps
+from flows import asking, steps
 from flows.claim import claim
 from flows.config import Settings
 from flows.engines import engine_for
@@ -38,6 +38,9 @@ async def evolution_round(settings: dict[str, Any], index: int) -> dict[str, Any
     with claim(engine, checked_settings, index) as round:
         try:
             recorded = await run_steps(engine, checked_settings, round)
+        except asking.Undecided:
+            engine.archive.release_round(round.id, round.token)
+            raise
         except Exception as error:
             # The edge of a round: whatever went wrong on our side is noted where reports read it, then re-raised.
             reason = f"{type(error).__name__}: {error}"
@@ -58,6 +61,8 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
     publish.opened(engine, round, retrieved)
 
     proposed = decode(await steps.propose(key("propose", retrieved), work, as_is(retrieved)), Proposed, Failure)
+    if isinstance(proposed, Proposed):
+        proposed = await asking.decided(engine, settings, round, proposed)
     if isinstance(proposed, Failure):
         return decode(await steps.record(work, as_is(proposed), "", None, ()), Recorded)
     publish.proposed(engine, round, proposed, code_hash(proposed.code))

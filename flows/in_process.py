@@ -34,8 +34,8 @@ class Run:
 async def run(client: PrefectClient, wanted: Run) -> State[Any]:
     """Run it to its end and return its final state; failures are in the state, not raised."""
     flow_run = await _flow_run(client, wanted)
-    # With a deployment id the engine opens a thread and an event stream per flow run, to notice a suspension, and a
-    # round is too short to be suspended. The server keeps the link, and with it the Retry button.
+    # With a deployment id the engine opens a thread and an event stream per flow run, to notice a suspension, and ours
+    # are never suspended: a pause (flows/asking.py) blocks. The server keeps the link, and with it the Retry button.
     flow_run = flow_run.model_copy(update={"deployment_id": None})
     running = run_flow_async(cast(Any, wanted.flow), flow_run, wanted.parameters, return_type="state")
     return cast(State[Any], await running)

@@ -61,6 +61,10 @@ class LiveView:
         """One line, in sight."""
         self.console.print(f"[bold yellow]{'alert':>10}[/]  {safe(alert.sentence)}")
 
+    def asked(self, question: str) -> None:
+        """One line, in sight."""
+        self.console.print(f"[bold cyan]{'waiting':>10}[/]  {safe(question)}")
+
     def _line(self, ended: RoundEnded) -> str:
         label = "baseline" if ended.index == 0 else f"round {ended.index}"
         head = f"{label:>10}  {ended.wall_s:6.1f} s  "

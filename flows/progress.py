@@ -36,6 +36,9 @@ class Watcher(Protocol):
     def alerted(self, alert: Alert) -> None:
         """A condition has come to hold that a person should know of."""
 
+    def asked(self, question: str) -> None:
+        """Something waits for a person."""
+
 
 class Silent:
     """Nobody watches."""
@@ -50,6 +53,9 @@ class Silent:
         """Ignored."""
 
     def alerted(self, alert: Alert) -> None:
+        """Ignored."""
+
+    def asked(self, question: str) -> None:
         """Ignored."""
 
 

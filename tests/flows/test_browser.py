@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from cognition.archive import Archive
@@ -19,6 +20,7 @@ from flows import services
 from flows.local_server import MLFLOW
 from tasks.tracking import open_tracker
 from tests.flows.fleet import Fleet, wait_for
+from tests.flows.test_campaign import _run, _settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -58,6 +60,22 @@ def _mlflow_runs(fleet: Fleet, round_id: str) -> list[Any]:
     experiment = client.get_experiment_by_name("toy")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"tags.`nightshift.round_id` = '{round_id}'"))
+
+
+@needs_chromium
+def test_a_failed_round_has_a_retry_button(home: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The short form of the tests below, without a worker."""
+    fault = tmp_path / "fault"
+    settings = _settings("button", tmp_path, rounds=1, workers=1, options={"fault_file": str(fault)})
+    _run(settings.model_copy(update={"rounds": 0}))
+    fault.touch()
+    assert _run(settings).is_failure
+    api = os.environ["PREFECT_API_URL"]
+    wanted = {"flow_runs": {"name": {"any_": ["button-0001"]}}}
+    (failed,) = httpx.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).json()
+    page = request.getfixturevalue("page")  # not before: where it is open, no campaign can have an event loop
+    page.goto(f"{api.removesuffix('/api')}/runs/flow-run/{failed['id']}")
+    page.get_by_role("button", name="Retry").wait_for()
 
 
 @needs_chromium

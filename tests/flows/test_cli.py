@@ -64,6 +64,7 @@ def test_run_best_show_and_status_in_json(prefect_home: Path, mlflow_database: P
     assert {path.name for path in out.iterdir()} == {"program.py", "x.txt"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(prefect_home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.cli", "run", TOY, "--rounds", "30", "--workers", "1", "--name", "toy-c"]
     command += [
