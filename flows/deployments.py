@@ -90,7 +90,7 @@ class Deployment(Frozen):
                 flow.validate_parameters(self.parameters)
             _refuse_what_cannot_run(self.parameters)
         except (ValidationError, ParameterTypeError, SignatureMismatchError, TypeError, *NOT_RUNNABLE) as error:
-            raise ValueError(f"{self.name}: {_first_line(error)}") from None
+            raise ValueError(f"{self.name}: {_one_line(error)}") from None
         return self
 
     @property
@@ -247,10 +247,10 @@ async def ensure_pool(client: PrefectClient) -> None:
         return
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return explained(error)
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def settings_in(parameters: dict[str, Any]) -> Settings | None:
