@@ -15,6 +15,7 @@ import asyncio
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -224,4 +225,5 @@ def latency_table(home: Home, latencies: list[float], workers: list[int]) -> Non
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the toy problem is in tests/, which is not installed
     main()

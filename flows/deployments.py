@@ -6,7 +6,9 @@ Importing this file imports Prefect; the command line does so only when it has t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,8 @@ class Deployment(Frozen):
         flow = self.flow()
         try:
             if self.parameters:
-                flow.validate_parameters(self.parameters)
+                with _silent(logging.getLogger("prefect.flows")):  # what it logs at length is raised as well
+                    flow.validate_parameters(self.parameters)
             _refuse_what_cannot_run(self.parameters)
         except (ValidationError, ParameterTypeError, SignatureMismatchError, TypeError, *NOT_RUNNABLE) as error:
             raise ValueError(f"{self.name}: {_one_line(error)}") from None
@@ -115,6 +118,15 @@ class _File(Frozen):
 
     name: str = "nightshift"
     deployments: tuple[Deployment, ...] = ()
+
+
+@contextmanager
+def _silent(noisy: logging.Logger) -> Iterator[None]:
+    before, noisy.disabled = noisy.disabled, True
+    try:
+        yield
+    finally:
+        noisy.disabled = before
 
 
 def _refuse_what_cannot_run(parameters: dict[str, Any]) -> None:

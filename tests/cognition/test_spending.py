@@ -10,7 +10,7 @@ import pytest
 
 from cognition.archive import Archive, RoleSpend
 from cognition.records import ModelCall, Score
-from tests.cognition.play import CRASH, NAME, evaluation, opened, result, url
+from tests.cognition.play import CRASH, NAME, evaluation, opened, result
 
 CALL = ModelCall("packing-0001", "researcher", 1, "h", "m", "prompt", "answer", 100, 20, 0.5, 1.0)
 
@@ -36,15 +36,15 @@ def test_what_does_not_fit_is_refused_and_reserves_nothing(archive: Archive) -> 
     assert _reserve(archive, 50.0, limit_s=150.0) is not None
 
 
-def test_two_processes_share_one_budget(archive: Archive, tmp_path: Path) -> None:
-    with Archive.open(url(tmp_path)) as other:
+def test_two_processes_share_one_budget(archive: Archive, archive_url: str) -> None:
+    with Archive.open(archive_url) as other:
         assert _reserve(other, 100.0, limit_s=150.0) is not None
     assert _reserve(archive, 100.0, limit_s=150.0) is None
 
 
-def test_the_worst_case_of_a_killed_step_stands(archive: Archive, tmp_path: Path) -> None:
+def test_the_worst_case_of_a_killed_step_stands(archive: Archive, archive_url: str) -> None:
     _reserve(archive, 100.0)
-    with Archive.open(url(tmp_path)) as later:
+    with Archive.open(archive_url) as later:
         assert later.committed_gpu_s(NAME) == 100.0
 
 
@@ -87,8 +87,8 @@ def test_calls_are_summed_by_role_and_model_with_the_unpriced_apart(archive: Arc
     ]
 
 
-def test_the_sums_by_role_do_not_read_the_prompts(archive: Archive, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "archive.db") as database:
+def test_the_sums_by_role_do_not_read_the_prompts(empty_archive: Path) -> None:
+    with sqlite3.connect(empty_archive) as database:
         plan = database.execute(
             "EXPLAIN QUERY PLAN SELECT role, model, sum(price_usd), sum(prompt_tokens), sum(completion_tokens) "
             "FROM model_calls WHERE campaign = 'c' GROUP BY role, model"
