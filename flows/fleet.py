@@ -109,9 +109,12 @@ def connected(home: Home) -> Iterator[None]:
     os.environ.update({**prefect_environment(home), "PREFECT_API_URL": prefect_api(home)})
     os.environ["NIGHTSHIFT_HOME"] = str(home.root)
     from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     try:
-        yield
+        # The environment is for what is imported from here on; an earlier import of Prefect has read it before.
+        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+            yield
     except (httpx.HTTPError, PrefectException) as error:
         reason = str(error).partition(chr(10))[0] or type(error).__name__
         raise ServerError(f"the Prefect server at {prefect_api(home)} does not answer: {reason}") from error

@@ -93,6 +93,21 @@ def test_a_process_is_known_by_its_number_and_its_start() -> None:
     assert processes.started(child.pid) is None
 
 
+def test_a_prefect_that_was_imported_before_talks_to_this_folders_server(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it starts a temporary server of its own, and deployments are lost with it."""
+    from prefect.settings import get_current_settings
+
+    from flows import fleet
+
+    monkeypatch.setattr(fleet, "prefect_api", lambda home: "http://127.0.0.1:7/api")
+    before = get_current_settings().api.url
+    with fleet.connected(place):
+        assert get_current_settings().api.url == "http://127.0.0.1:7/api"
+    assert get_current_settings().api.url == before
+
+
 def test_no_foreign_web_page_may_call_the_prefect_server(prefect_home: Path) -> None:
     url = os.environ["PREFECT_API_URL"]
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
