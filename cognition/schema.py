@@ -242,6 +242,17 @@ gpu_uses = Table(
     Index("gpu_uses_by_round", "round_id"),
 )
 
+#: The worst case of model calls under way; a call that is in the ledger has none any more.
+usd_holds = Table(
+    "usd_holds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("dollars", Float, nullable=False),
+    Column("since", Float, nullable=False),  # Unix time
+    Index("usd_holds_by_campaign", "campaign"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

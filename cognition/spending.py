@@ -1,18 +1,22 @@
 """What budgets count: model calls by role, GPU time reserved before it is used, wall time of a campaign's runs.
 
-GPU time is kept like money: a step's worst case is stored before the step starts, in the transaction that checks the
-limit, so that several processes share one budget; afterwards what was used takes its place. A step whose process was
-killed never reports, and its worst case stands.
+Money and GPU time are kept alike: the worst case of a call or step is stored before it starts, in the transaction that
+checks the limit, so that several processes share one budget; afterwards what was used takes its place. If a process was
+killed meanwhile, nobody reports, and the worst case stands.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cognition.database import Database, now_iso
-from cognition.schema import campaigns, gpu_uses, model_calls
+from cognition.schema import campaigns, gpu_uses, model_calls, usd_holds
+
+#: No call takes so long, or if one does, it only counts as spent for a while.
+LOST_AFTER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,29 @@ class SpendStore:
         with self.database.write() as tx:
             longer = {"wall_s": campaigns.c.wall_s + wall_s}
             tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(longer))
+
+    def hold_usd(self, campaign: str, dollars: float, limit_usd: float) -> int | None:
+        """Set a call's worst case aside until `release_usd`; None, and nothing stored, if it does not fit the limit."""
+        with self.database.write() as tx:
+            if _usd(tx, campaign) + dollars > limit_usd:
+                return None
+            values = {"campaign": campaign, "dollars": dollars, "since": time.time()}
+            return int(tx.execute(insert(usd_holds).values(values).returning(usd_holds.c.id)).scalar_one())
+
+    def release_usd(self, hold: int) -> None:
+        """The call is in the ledger, or came to nothing."""
+        with self.database.write() as tx:
+            tx.execute(delete(usd_holds).where(usd_holds.c.id == hold))
+
+    def spent_usd(self, campaign: str) -> float:
+        """Dollars in the ledger, and set aside so long ago that nobody will report what was used."""
+        with self.database.read() as tx:
+            return _usd(tx, campaign, held_before=time.time() - LOST_AFTER_S)
+
+    def committed_usd(self, campaign: str) -> float:
+        """Dollars in the ledger, and set aside by calls under way or killed."""
+        with self.database.read() as tx:
+            return _usd(tx, campaign)
 
     def reserve_gpu(
         self, campaign: str, round_id: str, step: str, gpu_s: float, limit_s: float | None = None
@@ -98,6 +125,13 @@ def settled_gpu_s(tx: Connection, round_id: str) -> float:
     """GPU time that the round's finished steps used."""
     done = (gpu_uses.c.round_id == round_id, gpu_uses.c.settled.is_(True))
     return float(tx.execute(select(func.coalesce(func.sum(gpu_uses.c.gpu_s), 0.0)).where(*done)).scalar_one())
+
+
+def _usd(tx: Connection, campaign: str, held_before: float = float("inf")) -> float:
+    ours = (usd_holds.c.campaign == campaign, usd_holds.c.since < held_before)
+    held = select(func.coalesce(func.sum(usd_holds.c.dollars), 0.0)).where(*ours)
+    spent = tx.execute(select(campaigns.c.dollars).where(campaigns.c.name == campaign)).scalar()
+    return float(tx.execute(held).scalar_one()) + float(spent or 0.0)
 
 
 def _committed_gpu_s(tx: Connection, campaign: str) -> float:

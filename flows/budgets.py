@@ -7,6 +7,7 @@ docs/budgets.md explains them.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from cognition.archive import Archive
@@ -116,6 +117,40 @@ def _refuse_gpu_hours(settings: Settings, domain: Domain) -> None:
         raise ConfigError(
             f"limits.max_gpu_h: {budget:g} GPU-hours cannot pay for one candidate, which may take {worst_h:.3g}"
         )
+
+
+#: Sums taken in another order must not disagree on whether a call fits: one would wait for ever.
+ROUNDING_USD = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignBook:
+    """The campaign's dollars in the archive, which all its processes share (tasks/llm/budget.py)."""
+
+    archive: Archive
+    campaign: str
+    priced_later_usd: float  # of calls that the ledger holds without a price
+
+    def spent_usd(self) -> float:
+        """Of calls that are over, or lost with their process."""
+        return self.archive.spent_usd(self.campaign) + self.priced_later_usd
+
+    def committed_usd(self) -> float:
+        """With what calls under way have set aside."""
+        return self.archive.committed_usd(self.campaign) + self.priced_later_usd
+
+    def hold_usd(self, dollars: float, limit_usd: float) -> int | None:
+        """Set dollars aside; None if they do not fit the limit."""
+        return self.archive.hold_usd(self.campaign, dollars, limit_usd - self.priced_later_usd + ROUNDING_USD)
+
+    def release_usd(self, hold: int) -> None:
+        """The call is in the ledger, or came to nothing."""
+        self.archive.release_usd(hold)
+
+
+def book_of(archive: Archive, settings: Settings) -> CampaignBook:
+    """The campaign's book, with earlier calls at today's prices."""
+    return CampaignBook(archive, settings.name, priced_later(archive, settings)[0])
 
 
 def spent_before(archive: Archive, settings: Settings) -> Spent:

@@ -16,13 +16,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 import httpx
-from prefect import flow, get_client
+from prefect import flow, get_client, runtime
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, round_id
-from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns
+from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns, versions
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
@@ -66,6 +66,7 @@ class CampaignFailed(Exception):
 @flow(name="campaign", flow_run_name="{settings.name}", persist_result=False)
 async def campaign(settings: Settings) -> dict[str, Any]:
     """Run a campaign, or what is left of it. Raises CampaignFailed."""
+    versions.refuse_other(runtime.deployment.version, runtime.deployment.name)
     ended = await conduct(settings)
     if ended.is_failure:
         raise CampaignFailed(ended)
@@ -88,13 +89,21 @@ async def conduct(checked: Settings) -> Ended:
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
-        run = _Run(engine, checked, client, deployment)
+        run = _Run(engine, checked, client, deployment, await earlier_tries_s(client))
         ended = await run.to_the_end()
     report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
     summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
     if report is not None:
         await deliver.to_prefect(report)
     return ended
+
+
+async def earlier_tries_s(client: PrefectClient) -> float:
+    """How long this very flow run was at work before this try: a night that is taken up again keeps its time limit."""
+    if runtime.flow_run.id is None:
+        return 0.0
+    this = await client.read_flow_run(UUID(runtime.flow_run.id))
+    return this.total_run_time.total_seconds()  # without the running state of this try
 
 
 async def unapproved(engine: Engine, settings: Settings) -> Ended | None:
@@ -123,12 +132,14 @@ def refuse_other_measure(archive: Archive, settings: Settings) -> None:
 class _Run:
     """The state of one campaign run: what to do next, and when to stop."""
 
-    def __init__(self, engine: Engine, settings: Settings, client: PrefectClient, deployment: UUID) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, client: PrefectClient, deployment: UUID, earlier_s: float
+    ) -> None:
         self.engine = engine
         self.settings = settings
         self.client = client
         self.deployment = deployment
-        self.meter = Meter(engine, settings, budget_of(settings))
+        self.meter = Meter(engine, settings, budget_of(settings), earlier_s)
         self.turns = turns.Turns(engine.archive, settings)
         self.machine_failures_in_a_row = 0
         self.last_reason = ""

@@ -317,8 +317,8 @@ def sync(
 @app.command()
 def up(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; beyond 127.0.0.1 anybody there can run flows")
-    ] = "127.0.0.1",
+        str | None, typer.Option(help="Address to listen on, 127.0.0.1 if not given; beyond it anybody can run flows")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Start what unattended nights need: Prefect and MLflow servers, worker, deployments. What runs is left alone."""

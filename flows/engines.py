@@ -169,7 +169,8 @@ def _budget(settings: Settings, archive: Archive) -> Budget | None:
     """The budget of model calls, if any role has a model; it starts from what the campaign has spent."""
     if not settings.models:
         return None
-    return Budget(BudgetLimits(dollars=settings.limits.max_usd), budgets.spent_before(archive, settings))
+    limits = BudgetLimits(dollars=settings.limits.max_usd)
+    return Budget(limits, budgets.spent_before(archive, settings), budgets.book_of(archive, settings))
 
 
 def _model(settings: Settings, archive: Archive, budget: Budget | None) -> Model | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from prefect import flow
+from prefect import flow, runtime
 
 from cognition.archive import code_hash
 from cognition.records import Failure, Measurements
-from flows import asking, steps
+from flows import asking, steps, versions
 from flows.claim import claim
 from flows.config import Settings
 from flows.engines import engine_for
@@ -33,6 +33,7 @@ from tasks.retrieve import Retrieved
 @flow(name="evolution-round", persist_result=False, validate_parameters=False)
 async def evolution_round(settings: dict[str, Any], index: int) -> dict[str, Any]:
     """Run one round of a campaign, or what is left of it, and return how it ended."""
+    versions.refuse_other(runtime.deployment.version, runtime.deployment.name)
     checked_settings = Settings.model_validate(settings)
     engine = engine_for(checked_settings)
     with claim(engine, checked_settings, index) as round:

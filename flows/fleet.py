@@ -20,7 +20,7 @@ import httpx
 from flows import services, stores
 from flows.home import Home
 from flows.local_server import MLFLOW, PREFECT, prefect_environment
-from flows.services import LOCALHOST, Running, ServerError, Service
+from flows.services import Running, ServerError, Service
 
 #: The Prefect work pool of this project's workers.
 POOL = "nightshift"
@@ -33,7 +33,7 @@ def worker_name() -> str:
 
 def _worker_command(home: Home, host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process",
-            "--name", worker_name()]  # fmt: skip
+            "--name", worker_name(), "--with-healthcheck"]  # fmt: skip
 
 
 def _worker_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
@@ -42,6 +42,8 @@ def _worker_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
         "PREFECT_API_URL": prefect_api(home),
         "NIGHTSHIFT_HOME": str(home.root),
         "PREFECT_WORKER_QUERY_SECONDS": "5",
+        "PREFECT_WORKER_WEBSERVER_HOST": host,
+        "PREFECT_WORKER_WEBSERVER_PORT": str(port),
         "PREFECT_LOGGING_LEVEL": "INFO",
     }
 
@@ -51,7 +53,7 @@ def _supervisor_command(home: Home, host: str, port: int) -> list[str]:
 
 
 def _supervisor_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
-    return {"NIGHTSHIFT_HOME": str(home.root), "NIGHTSHIFT_HOST": host}
+    return {"NIGHTSHIFT_HOME": str(home.root)}
 
 
 def _worker_tied_to(home: Home) -> str:
@@ -61,7 +63,10 @@ def _worker_tied_to(home: Home) -> str:
     return f"{api} {stores.place(home)}"
 
 
-WORKER = Service("worker", _worker_command, _worker_environment, tied_to=_worker_tied_to)
+#: Its health says whether it still asks for work: no longer after 150 s, 30 times its interval, without an answer.
+WORKER = Service(
+    "worker", _worker_command, _worker_environment, health="/health", tied_to=_worker_tied_to, silent_s=120.0
+)
 SUPERVISOR = Service("supervisor", _supervisor_command, _supervisor_environment)
 
 
@@ -71,10 +76,9 @@ def servers() -> list[Service]:
     return [service for service in (PREFECT, MLFLOW) if not os.environ.get(given[service.name])]
 
 
-def wanted(home: Home) -> list[tuple[Service, str]]:
-    """What the supervisor keeps alive, with the host it listens on."""
-    host = os.environ.get("NIGHTSHIFT_HOST", LOCALHOST)
-    return [(service, host) for service in (*servers(), WORKER)]
+def wanted() -> list[Service]:
+    """What the supervisor keeps alive; the servers first."""
+    return [*servers(), WORKER]
 
 
 def prefect_api(home: Home) -> str:
@@ -87,8 +91,11 @@ def prefect_api(home: Home) -> str:
     return running.api_url
 
 
-def up(home: Home, host: str = LOCALHOST) -> dict[str, Any]:
-    """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError, ArchiveError."""
+def up(home: Home, host: str | None = None) -> dict[str, Any]:
+    """Start what is missing and wait until all of it answers. Raises ServerError, ConfigError, ArchiveError.
+
+    `host`: where the servers listen, 127.0.0.1 if nothing is said; one that runs elsewhere is refused.
+    """
     from flows import deployments
 
     stores.check(home)
@@ -97,8 +104,8 @@ def up(home: Home, host: str = LOCALHOST) -> dict[str, Any]:
         list(pool.map(lambda service: services.ensure(home, service, host), servers()))
     with connected(home):
         asyncio.run(_deployed(home, wanted))
-    services.ensure(home, WORKER, host)
-    services.ensure(home, SUPERVISOR, host)
+    services.ensure(home, WORKER)
+    services.ensure(home, SUPERVISOR)
     return report(home)
 
 
@@ -157,4 +164,4 @@ def _state(service: Service, running: Running | None) -> str:
 def _place(service: Service, running: Running | None) -> dict[str, Any]:
     if running is None:
         return {}
-    return {"pid": running.pid} | ({"url": running.ui_url} if service.health else {})
+    return {"pid": running.pid} | ({"url": running.ui_url} if service in (PREFECT, MLFLOW) else {})

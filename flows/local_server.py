@@ -47,16 +47,22 @@ def _prefect_command(home: Home, host: str, port: int) -> list[str]:
 
 
 def _prefect_server_environment(home: Home, host: str, port: int) -> Mapping[str, str]:
+    origins = {f"http://{name}:{port}" for name in (services.public(host), *_names_of_this_machine(host))}
     return {
         **prefect_environment(home),
         "PREFECT_SERVER_API_PORT": str(port),  # without it the UI calls port 4200
-        "PREFECT_UI_API_URL": f"http://{host}:{port}/api",
+        "PREFECT_UI_API_URL": f"http://{services.public(host)}:{port}/api",
         # Any page in the user's browser could start flows otherwise: the server allows all origins by default.
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{host}:{port}",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(sorted(origins)),
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }
+
+
+def _names_of_this_machine(host: str) -> tuple[str, ...]:
+    """How else a browser may name a server that listens on `host`."""
+    return ("127.0.0.1", "localhost") if host in (services.LOCALHOST, services.EVERYWHERE) else ()
 
 
 def _mlflow_command(home: Home, host: str, port: int) -> list[str]:

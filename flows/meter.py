@@ -16,19 +16,27 @@ from tasks.llm.budget import LOOK_S
 class Meter:
     """One run of a campaign. Counts its wall time into the archive as rounds end."""
 
-    def __init__(self, engine: Engine, settings: Settings, budget: Budget | None) -> None:
-        """`budget`: the one that this process's model calls reserve from, None if no model is asked."""
+    def __init__(self, engine: Engine, settings: Settings, budget: Budget | None, earlier_s: float = 0.0) -> None:
+        """`budget`: the one that model calls reserve from, None if no model is asked.
+
+        `earlier_s`: how long the same flow run was at work before it was retried or taken up.
+        """
         self._engine = engine
         self._settings = settings
         self._budget = budget
         self._uses_gpu = any(engine.domain.needs(step, settings.evaluate.rung).gpus for step in budgets.steps())
         self._wall_s_before = engine.archive.spend(settings.name).wall_s
+        self._earlier_s = earlier_s
         self._started = self._counted = time.monotonic()
 
     @property
     def run_h(self) -> float:
-        """Hours since this run began."""
-        return (time.monotonic() - self._started) / 3600
+        """Hours that this run has been at work, over all its tries."""
+        return (self._earlier_s + self._here_s) / 3600
+
+    @property
+    def _here_s(self) -> float:
+        return time.monotonic() - self._started
 
     def count_wall(self) -> None:
         """Store the time since it was last stored: a killed run loses at most one round's."""
@@ -42,7 +50,7 @@ class Meter:
 
     def time_stop(self) -> str | None:
         """Why there is no time for a further round."""
-        return budgets.time_used_up(self._settings, self.run_h, self._wall_s_before / 3600 + self.run_h)
+        return budgets.time_used_up(self._settings, self.run_h, (self._wall_s_before + self._here_s) / 3600)
 
     def exhausted(self, error: BudgetExhausted) -> str:
         """The sentence for a budget that ran out within a round; the round is run again when there is more."""

@@ -28,7 +28,9 @@ from tasks import processes
 START_TIMEOUT_S = 180.0  # a fresh database on a loaded machine takes a minute
 SLOW_S = 30.0
 HEALTH_TIMEOUT_S = 5.0
+PATIENCE_S = 15.0  # between being asked to end and being killed
 LOCALHOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # listens on every address, and is the address of none
 
 
 class ServerError(MachineFault):
@@ -48,12 +50,17 @@ class Running:
     @property
     def ui_url(self) -> str:
         """Where a person looks."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{public(self.host)}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """Where programs of this machine connect."""
+        return f"http://{LOCALHOST if self.host == EVERYWHERE else self.host}:{self.port}"
 
     @property
     def api_url(self) -> str:
         """Where Prefect's client connects."""
-        return f"{self.ui_url}/api"
+        return f"{self.local_url}/api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,19 @@ class Service:
     preferred_port: int = 0
     health: str = ""  # path that answers 200 when it is ready; "": it does not listen, being alive is all
     tied_to: Callable[[Home], str] = lambda home: ""
+    silent_s: float = 60.0  # alive, but no answer for so long: the supervisor starts it anew
+
+
+def public(host: str) -> str:
+    """The address under which other machines may reach what listens on `host`."""
+    if host != EVERYWHERE:
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks which of our addresses leads outwards
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
 
 
 def find(home: Home, service: Service) -> Running | None:
@@ -85,17 +105,22 @@ def answers(service: Service, running: Running) -> bool:
     if not service.health:
         return True
     try:
-        return httpx.get(f"{running.ui_url}{service.health}", timeout=HEALTH_TIMEOUT_S).status_code == 200
+        return httpx.get(f"{running.local_url}{service.health}", timeout=HEALTH_TIMEOUT_S).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def ensure(home: Home, service: Service, host: str = LOCALHOST) -> Running:
-    """The running service, started if need be. Raises ServerError."""
+def ensure(home: Home, service: Service, host: str | None = None) -> Running:
+    """The running service, started if need be, on `host` if one is asked for. Raises ServerError."""
     with _lock(home, service):
         if (running := alive(home, service)) is not None and is_outdated(home, service, running):
-            stop(home, service)
-        return find(home, service) or _recovered(home, service) or _started(home, service, host)
+            _end(running)
+        found = find(home, service) or _recovered(home, service)
+        if found is None:
+            return _started(home, service, host)
+    if host is not None and found.host != host:
+        raise ServerError(f"{service.name} runs and listens on {found.host}, not {host}: `nightshift down` first")
+    return found
 
 
 def is_outdated(home: Home, service: Service, running: Running) -> bool:
@@ -103,18 +128,12 @@ def is_outdated(home: Home, service: Service, running: Running) -> bool:
     return running.tied_to != service.tied_to(home)
 
 
-def stop(home: Home, service: Service, patience_s: float = 15.0) -> bool:
+def stop(home: Home, service: Service) -> bool:
     """End the service of this state folder. Returns False if there was none."""
     running = alive(home, service)
     if running is None:
         return False
-    process = psutil.Process(running.pid)
-    process.terminate()
-    try:
-        process.wait(timeout=patience_s)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(timeout=patience_s)
+    _end(running)
     _record_path(home, service).unlink(missing_ok=True)
     return True
 
@@ -134,13 +153,35 @@ def _recovered(home: Home, service: Service) -> Running | None:
         if answers(service, running):
             return running
         time.sleep(0.5)
-    stop(home, service)
+    _end(running)
     return None
 
 
-def _started(home: Home, service: Service, host: str) -> Running:
+def _end(running: Running) -> None:
+    """End the process; its record stays, so that what takes its place listens where it did."""
+    process = psutil.Process(running.pid)
+    process.terminate()
+    try:
+        process.wait(timeout=PATIENCE_S)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=PATIENCE_S)
+
+
+def _started(home: Home, service: Service, asked_host: str | None) -> Running:
     former = recorded(home, service)
+    host = asked_host or (former.host if former else LOCALHOST)
     port = free_port(former.port if former else service.preferred_port, host) if service.health else 0
+    try:
+        return _launched(home, service, host, port)
+    except ServerError:
+        if not service.health or free_port(port, host) == port:
+            raise
+        # Another program took the port while this one was importing.
+        return _launched(home, service, host, free_port(0, host))
+
+
+def _launched(home: Home, service: Service, host: str, port: int) -> Running:
     with log_path(home, service).open("ab") as stream:
         process = subprocess.Popen(
             service.command(home, host, port),

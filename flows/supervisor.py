@@ -14,15 +14,15 @@ import time
 from dataclasses import dataclass
 
 from flows import services
-from flows.fleet import wanted
+from flows.fleet import WORKER, wanted
 from flows.home import Home, open_home
+from flows.local_server import PREFECT
 from flows.services import ServerError, Service
 
 logger = logging.getLogger("nightshift.supervisor")
 
 LOOK_S = 2.0
 ASK_S = 15.0
-SILENT_S = 60.0  # alive, but no answer for so long: started anew
 MOST_PAUSE_S = 60.0
 
 
@@ -31,8 +31,8 @@ class Watch:
     """What the supervisor knows of one service."""
 
     service: Service
-    host: str
     last_answer: float
+    needs: Watch | None = None  # while that one does not answer, this one's silence means nothing
     next_question: float = 0.0
     next_try: float = 0.0
     pause_s: float = 1.0
@@ -40,12 +40,19 @@ class Watch:
     def look(self, home: Home, now: float) -> None:
         """Start it again if it is gone, or alive but silent for too long."""
         running = services.alive(home, self.service)
-        if running is None or services.is_outdated(home, self.service, running) or now - self.last_answer > SILENT_S:
+        if self.needs is not None and not self.needs.is_fine(now):
+            self.last_answer = now
+        silent = now - self.last_answer > self.service.silent_s
+        if running is None or services.is_outdated(home, self.service, running) or silent:
             self.start(home, now)
         elif now >= self.next_question:
             self.next_question = now + ASK_S
             if services.answers(self.service, running):
                 self.last_answer, self.pause_s = now, 1.0
+
+    def is_fine(self, now: float) -> bool:
+        """Whether it answered when it was last asked."""
+        return now - self.last_answer <= ASK_S + LOOK_S + services.HEALTH_TIMEOUT_S
 
     def start(self, home: Home, now: float) -> None:
         """One try; after a failed one the next waits longer."""
@@ -53,12 +60,21 @@ class Watch:
             return
         logger.warning("%s is gone or silent: starting it", self.service.name)
         try:
-            services.ensure(home, self.service, self.host)
+            services.ensure(home, self.service)
         except (ServerError, OSError) as error:
             logger.warning("%s", error)
         self.last_answer = time.monotonic()
         self.pause_s = min(MOST_PAUSE_S, self.pause_s * 2)
         self.next_try = self.last_answer + self.pause_s
+
+
+def watch_all() -> list[Watch]:
+    """Every service, each after what it needs."""
+    watches: list[Watch] = []
+    for service in wanted():
+        prefect = next((watch for watch in watches if watch.service is PREFECT), None)
+        watches.append(Watch(service, time.monotonic(), needs=prefect if service is WORKER else None))
+    return watches
 
 
 def main() -> None:
@@ -68,7 +84,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     home = open_home()
-    watches = [Watch(service, host, time.monotonic()) for service, host in wanted(home)]
+    watches = watch_all()
     logger.info("watching %s", ", ".join(watch.service.name for watch in watches))
     while not over.wait(LOOK_S):
         for watch in watches:

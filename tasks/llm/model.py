@@ -159,21 +159,20 @@ class Model:
                 "prompt differs from the recorded run, or that run never got there. Run without replay to ask a model"
             )
         worst_case = _worst_case(question)
-        if self._budget:
-            await self._budget.hold(worst_case)
-        used = Spent()
+        hold = await self._budget.hold(worst_case) if self._budget else None
+        used, in_ledger_usd = Spent(), 0.0
         try:
             reply = await self._send(question, abilities)
             if isinstance(reply, Rejected):
                 return reply
             # No await from here to the ledger: a cancelled step must not lose an answer.
             call = _call(question, reply)
-            used = _used(call, worst_case)
+            used, in_ledger_usd = _used(call, worst_case), call.price_usd or 0.0
             self._ledger.save_call(call)
             return call
         finally:
-            if self._budget:
-                self._budget.settle(worst_case, used)
+            if self._budget and hold is not None:
+                self._budget.settle(hold, used, in_ledger_usd)
 
     async def _send(self, question: _Question, abilities: _Abilities) -> Reply | Rejected:
         reply = await self._servers.chat(question.settings, _request(question, abilities.limit_name))

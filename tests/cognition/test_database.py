@@ -65,12 +65,13 @@ def test_an_archive_of_the_first_version_is_upgraded_and_keeps_its_rows(tmp_path
     new_archive(tmp_path).close()
     with sqlite3.connect(tmp_path / "archive.db") as connection:  # back to what the first version made
         connection.execute("DROP TABLE gpu_uses")
+        connection.execute("DROP TABLE usd_holds")
         connection.execute("DROP INDEX model_calls_by_campaign")
         connection.execute("ALTER TABLE campaigns DROP COLUMN wall_s")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with Archive.open(url(tmp_path)) as archive:
         assert archive.spend(NAME).wall_s == 0.0
-        assert archive.committed_gpu_s(NAME) == 0.0
+        assert archive.committed_gpu_s(NAME) == archive.committed_usd(NAME) == 0.0
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -48,6 +48,27 @@ def test_the_worst_case_of_a_killed_step_stands(archive: Archive, archive_url: s
         assert later.committed_gpu_s(NAME) == 100.0
 
 
+def test_dollars_of_calls_under_way_are_shared_and_given_back(archive: Archive, archive_url: str) -> None:
+    with Archive.open(archive_url) as other:
+        hold = other.hold_usd(NAME, 0.75, limit_usd=1.0)
+        assert hold is not None
+        assert archive.hold_usd(NAME, 0.5, limit_usd=1.0) is None
+        assert (archive.committed_usd(NAME), archive.spent_usd(NAME)) == (0.75, 0.0)
+        opened(other, 1)
+        other.save_call(replace(CALL, price_usd=0.25))
+        other.release_usd(hold)
+    assert archive.committed_usd(NAME) == archive.spent_usd(NAME) == 0.25
+    assert archive.hold_usd(NAME, 0.75, limit_usd=1.0) is not None
+
+
+def test_what_a_killed_process_set_aside_counts_as_spent_after_a_while(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert archive.hold_usd(NAME, 0.5, limit_usd=1.0) is not None
+    monkeypatch.setattr("cognition.spending.LOST_AFTER_S", -1.0)
+    assert archive.spent_usd(NAME) == archive.committed_usd(NAME) == 0.5
+
+
 def test_gpu_time_of_a_recorded_round_is_counted_once(archive: Archive) -> None:
     claim = opened(archive, 1)
     use = archive.reserve_gpu(NAME, claim.round_id, "train", 10.0)

@@ -91,6 +91,33 @@ def test_a_retry_of_a_failed_round_runs_only_the_failed_step(home: Path, tmp_pat
     assert states == ["Completed"]  # the very same flow run, not a second one
 
 
+def test_a_run_that_is_taken_up_keeps_its_time_limit(home: Path, tmp_path: Path) -> None:
+    """What Prefect counted for the first try of a flow run is known to the second."""
+    from prefect import flow, get_client
+    from prefect.flow_engine import run_flow_async
+    from prefect.states import AwaitingRetry
+
+    from flows.campaign import earlier_tries_s
+
+    @flow(persist_result=False)
+    async def night() -> float:
+        await asyncio.sleep(0.3)
+        async with get_client() as client:
+            return await earlier_tries_s(client)
+
+    async def both() -> tuple[float, float]:
+        async with get_client() as client:
+            run = await client.create_flow_run(night)
+            first = await run_flow_async(night, run, return_type="result")
+            await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+            second = await run_flow_async(night, await client.read_flow_run(run.id), return_type="result")
+        return float(str(first)), float(str(second))
+
+    first, second = asyncio.run(both())
+    assert first == 0.0
+    assert 0.3 <= second < 30.0
+
+
 async def _press_retry(name: str) -> None:
     """What the UI's Retry button does: the failed flow run is marked as awaiting its retry."""
     from prefect import get_client

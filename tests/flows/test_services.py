@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.server
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -17,6 +20,7 @@ import pytest
 from flows import services
 from flows.home import Home, open_home
 from flows.services import ServerError, Service
+from flows.supervisor import Watch
 from tasks import processes
 
 SERVE = """
@@ -62,6 +66,51 @@ def test_killed_it_comes_back_on_its_port(place: Home) -> None:
     assert (second.port, second.pid != first.pid) == (first.port, True)
 
 
+def test_one_that_falls_silent_gets_no_twin_and_its_port_is_kept(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for patience in ("SLOW_S", "HEALTH_TIMEOUT_S", "PATIENCE_S"):
+        monkeypatch.setattr(services, patience, 0.2)
+    service = _service(SERVE)
+    first = services.ensure(place, service)
+    os.kill(first.pid, signal.SIGSTOP)  # it hangs: alive, no answer, and SIGTERM does not reach it
+    second = services.ensure(place, service)
+    assert (second.port, second.pid != first.pid) == (first.port, True)
+    assert processes.started(first.pid) is None
+
+
+def test_a_service_that_listens_elsewhere_is_not_taken_for_the_one_that_was_asked_for(place: Home) -> None:
+    service = _service(SERVE)
+    first = services.ensure(place, service, "127.0.0.1")
+    assert services.ensure(place, service) == first
+    with pytest.raises(ServerError, match=r"listens on 127.0.0.1, not 0.0.0.0: `nightshift down` first"):
+        services.ensure(place, service, "0.0.0.0")
+
+
+def test_what_listens_everywhere_is_named_by_an_address_that_leads_there() -> None:
+    everywhere = services.Running(1, 0.0, 4200, "0.0.0.0")
+    assert everywhere.api_url == "http://127.0.0.1:4200/api"
+    assert "0.0.0.0" not in everywhere.ui_url
+    one = services.Running(1, 0.0, 4200, "10.1.2.3")
+    assert (one.api_url, one.ui_url) == ("http://10.1.2.3:4200/api", "http://10.1.2.3:4200")
+
+
+def test_silence_counts_only_while_what_a_service_needs_answers(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker cannot ask a server that is away for work; that is no reason to end it and what it runs."""
+    started: list[str] = []
+    monkeypatch.setattr(services, "alive", lambda home, service: services.Running(1, 0.0, 1))
+    monkeypatch.setattr(services, "answers", lambda service, running: False)
+    monkeypatch.setattr(services, "ensure", lambda home, service: started.append(service.name))
+    server = Watch(_service(SERVE), last_answer=0.0)
+    worker = Watch(replace(_service(LATE), name="toy-worker", silent_s=60.0), last_answer=0.0, needs=server)
+    worker.look(place, 1_000.0)
+    assert started == []
+    server.last_answer = 1_050.0
+    worker.look(place, 1_055.0)
+    assert started == []
+    server.last_answer = 1_100.0
+    worker.look(place, 1_101.0)
+    assert started == ["toy-worker"]
+
+
 def test_what_it_is_tied_to_has_changed_so_it_is_started_anew(place: Home) -> None:
     first = services.ensure(place, _service(SERVE, "http://127.0.0.1:1"))
     second = services.ensure(place, _service(SERVE, "http://127.0.0.1:2"))
@@ -78,6 +127,18 @@ def test_another_programs_answer_is_not_taken_for_its_own(place: Home, monkeypat
         with pytest.raises(ServerError, match="did not answer"):
             services.ensure(place, _service(LATE))
         other.shutdown()
+
+
+def test_a_port_that_is_taken_while_it_starts_is_left_to_the_other(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_port = services.free_port
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        answers = iter([taken])  # it was free when it was looked for
+        monkeypatch.setattr(services, "free_port", lambda *asked: next(answers, None) or free_port(*asked))
+        running = services.ensure(place, _service(SERVE))
+    assert running.port != taken
 
 
 def test_a_process_is_known_by_its_number_and_its_start() -> None:

@@ -24,8 +24,8 @@ def test_each_limit_refuses_by_name(limits: BudgetLimits, unit: str) -> None:
 
 def test_a_reservation_comes_back_and_only_what_was_used_counts() -> None:
     budget = Budget(BudgetLimits(dollars=1.0))
-    budget.reserve(Spent(1.0, 100, 1))
-    budget.settle(Spent(1.0, 100, 1), Spent(0.25, 10, 1))
+    held = budget.reserve(Spent(1.0, 100, 1))
+    budget.settle(held, Spent(0.25, 10, 1))
     assert budget.spent == Spent(0.25, 10, 1)
     budget.reserve(Spent(0.75, 100, 1))
 
@@ -50,11 +50,11 @@ def test_without_limits_everything_fits() -> None:
 
 async def test_a_call_that_fits_once_others_are_settled_waits_for_them() -> None:
     budget = Budget(BudgetLimits(dollars=1.0))
-    budget.reserve(Spent(0.9))
+    held = budget.reserve(Spent(0.9))
     waiting = asyncio.create_task(budget.hold(Spent(0.5)))
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    budget.settle(Spent(0.9), Spent(0.4))
+    budget.settle(held, Spent(0.4))
     await asyncio.wait_for(waiting, timeout=2)
     assert budget.committed.dollars == pytest.approx(0.9)
 
@@ -76,9 +76,9 @@ def test_spent_never_passes_the_limit_if_no_call_uses_more_than_it_reserved(
     budget = Budget(BudgetLimits(tokens=limit))
     for reserved, share in calls:
         try:
-            budget.reserve(Spent(tokens=reserved))
+            held = budget.reserve(Spent(tokens=reserved))
         except BudgetExhausted:
             assert budget.spent.tokens + reserved > limit
             continue
-        budget.settle(Spent(tokens=reserved), Spent(tokens=int(reserved * share)))
+        budget.settle(held, Spent(tokens=int(reserved * share)))
     assert budget.spent.tokens <= limit
