@@ -7,8 +7,13 @@ COPY flows flows
 COPY tasks tasks
 COPY cognition cognition
 COPY problems problems
+COPY arch arch
+COPY curation curation
+COPY kernels kernels
 COPY campaigns campaigns
 # boto3 is how the MLflow server reaches the S3 store.
-RUN pip install --no-cache-dir -c constraints.txt -e ".[postgres,s3]" boto3
+# Scenarios need more: --build-arg EXTRAS=postgres,s3,curation
+ARG EXTRAS=postgres,s3
+RUN pip install --no-cache-dir -c constraints.txt -e ".[$EXTRAS]" boto3
 RUN useradd --create-home nightshift && mkdir /state && chown nightshift /state
 USER nightshift

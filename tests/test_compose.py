@@ -58,6 +58,7 @@ def test_the_databases_that_are_used_are_made() -> None:
 def test_the_image_has_every_package_and_only_what_is_needed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    packages = packages - {"evo_kernels"} | {"kernels"}  # a source root that holds one package
     copied = set(re.findall(r"^COPY (\w+) \w+$", DOCKERFILE.read_text(), re.MULTILINE))
     allowed = (DOCKERFILE.parent / f"{DOCKERFILE.name}.dockerignore").read_text().splitlines()
     assert copied == packages | {"campaigns"}
