@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, exists, insert, select, update
 from cognition.campaigns import find_campaign
 from cognition.database import Database, now_iso
 from cognition.errors import ArchiveError, RoundBusy, StaleLease
-from cognition.records import STEPS, Outcome, Sample, Score, round_id
+from cognition.records import STEPS, Failure, Outcome, Sample, Score, round_id
 from cognition.samplers.view import View
 from cognition.schema import campaigns, candidates, rounds
 from cognition.view import ArchiveView, newest_sequence
@@ -151,6 +151,13 @@ class RoundStore:
         query = select(rounds.c.round_index).where(rounds.c.campaign == campaign, rounds.c.state == "recorded")
         with self.database.read() as tx:
             return frozenset(tx.execute(query).scalars())
+
+    def without_candidate(self, campaign: str, k: int) -> tuple[Failure, ...]:
+        """How the last k rounds ended whose proposals were not run, vetoes among them; newest first."""
+        barren = (rounds.c.state == "recorded", rounds.c.candidate.is_(None), rounds.c.campaign == campaign)
+        query = select(rounds.c.outcome).where(*barren).order_by(rounds.c.round_index.desc()).limit(k)
+        with self.database.read() as tx:
+            return tuple(outcome for outcome in tx.execute(query).scalars() if isinstance(outcome, Failure))
 
     def busy_rounds(self, campaign: str, besides: str) -> frozenset[int]:
         """The indices of the rounds that an owner other than this one works on, under a living lease."""

@@ -135,6 +135,13 @@ rounds = Table(
     UniqueConstraint("campaign", "round_index"),
     Index("rounds_by_state", "campaign", "state", "round_index"),
     Index("rounds_by_parent", "parent", "opened"),
+    Index(
+        "rounds_without_candidate",
+        "campaign",
+        "round_index",
+        sqlite_where=text("state = 'recorded' AND candidate IS NULL"),
+        postgresql_where=text("state = 'recorded' AND candidate IS NULL"),
+    ),
 )
 
 candidates = Table(

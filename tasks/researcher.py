@@ -27,7 +27,7 @@ Form = Literal["program", "diff"]
 _WORDING_CHARS = 5_000
 _FENCE_CHARS = 160
 #: Shares of the rest. They sum to one.
-_BRIEF, _PARENT, _ANALYSIS, _REFUSED, _ITEMS, _REFERENCES = 0.22, 0.32, 0.06, 0.08, 0.14, 0.18
+_BRIEF, _PARENT, _ANALYSIS, _REFUSED, _NOT_RUN, _ITEMS, _REFERENCES = 0.22, 0.32, 0.06, 0.06, 0.04, 0.13, 0.17
 
 
 class ResearcherSettings(BaseModel):
@@ -121,6 +121,7 @@ def researcher_messages(
         parent_report=fence.wrap("parent results", _report(parent), int(_ANALYSIS * chars)) if parent else "",
         references=_fitting(_references(context, fence, int(_REFERENCES * chars)), int(_REFERENCES * chars)),
         items=_fitting((_item(item, fence) for item in context.items), int(_ITEMS * chars)),
+        not_run=_fitting(_not_run(context, fence, int(_NOT_RUN * chars)), int(_NOT_RUN * chars)),
         refused=_fitting(_refusals(refused, fence, int(_REFUSED * chars)), int(_REFUSED * chars)),
         form=form,
     )
@@ -201,6 +202,12 @@ def _refusals(refused: tuple[Failure, ...], fence: Fence, chars: int) -> list[st
         fence.wrap(f"attempt {number}: {failure.kind}", failure.reason, max(100, chars // 2 - _FENCE_CHARS))
         for number, failure in reversed(list(enumerate(refused, start=1)))
     ]
+
+
+def _not_run(context: Context, fence: Fence, chars: int) -> Iterable[str]:
+    for failure in context.not_run:
+        text = f"{failure.reason}\n{failure.trace}" if failure.kind is FailureKind.REVIEW else failure.reason
+        yield fence.wrap(f"not run: {failure.kind}", text, max(100, chars // len(context.not_run) - _FENCE_CHARS))
 
 
 def _fitting(texts: Iterable[str], max_chars: int) -> list[str]:

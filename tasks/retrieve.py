@@ -1,4 +1,4 @@
-"""Step 1, retrieve: recall what the cognition base knows about the symptoms of the sampled parents.
+"""Step 1, retrieve: recall what the cognition base knows about the parents' symptoms, and what was vetoed of late.
 
 The sample itself was drawn when the round was opened (cognition/archive.py), in the same transaction that stored it,
 so a retry sees the same parents.
@@ -16,20 +16,28 @@ QUERY_CHARS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Ids of the items recalled, best first, and the query that recalled them."""
+    """Ids of the items recalled, best first, and the query that recalled them.
+
+    `not_run`: why the proposals of some earlier rounds were not run, newest first. Kept here, so that a retried propose
+    asks the very same question.
+    """
 
     items: tuple[str, ...]
     query: str
+    not_run: tuple[Failure, ...] = ()
 
 
 def retrieve(engine: Engine, round: Round) -> Retrieved:
     """Symptom to remedy: the query is made of the parents' analyses and failures."""
-    if round.is_baseline or engine.retrieve.top_k == 0:
+    if round.is_baseline:
         return Retrieved((), "")
+    not_run = engine.archive.without_candidate(engine.campaign, engine.retrieve.not_run)
+    if engine.retrieve.top_k == 0:
+        return Retrieved((), "", not_run)
     sampled = ([round.parent] if round.parent else []) + list(round.references)
     query = symptoms([engine.archive.candidate(candidate) for candidate in sampled]) or engine.brief.goal
     hits = engine.items.search(engine.domain.name, query, engine.retrieve.top_k)
-    return Retrieved(tuple(hit.item.id for hit in hits), query)
+    return Retrieved(tuple(hit.item.id for hit in hits), query, not_run)
 
 
 def symptoms(candidates: list[Candidate]) -> str:

@@ -23,6 +23,7 @@ class RetrieveSettings(Frozen):
     top_k: int = Field(5, ge=0, le=50, description="How many cognition items a round retrieves")
     recent: int = Field(50, ge=0, le=500, description="How many of the newest candidates the proposer sees")
     elites: int = Field(50, ge=1, le=500, description="How many of the best candidates the proposer sees")
+    not_run: int = Field(3, ge=0, le=20, description="How many proposals that were vetoed or unusable it sees")
 
 
 class ProposeSettings(Frozen):

@@ -66,6 +66,7 @@ def test_an_archive_of_the_first_version_is_upgraded_and_keeps_its_rows(tmp_path
     with sqlite3.connect(tmp_path / "archive.db") as connection:  # back to what the first version made
         connection.execute("DROP TABLE gpu_uses")
         connection.execute("DROP TABLE usd_holds")
+        connection.execute("DROP INDEX rounds_without_candidate")
         connection.execute("DROP INDEX model_calls_by_campaign")
         connection.execute("ALTER TABLE campaigns DROP COLUMN wall_s")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")

@@ -146,6 +146,18 @@ def test_a_rerun_that_ends_without_a_candidate_supersedes_too(archive: Archive) 
     assert opened(archive, 1).candidate_id == "packing-0001r3"
 
 
+def test_proposals_that_were_not_run_are_found_newest_first_and_only_those(archive: Archive) -> None:
+    vetoes = [Failure(FailureKind.REVIEW, f"vetoed: {index}", "because") for index in range(1, 4)]
+    for index, veto in enumerate(vetoes, start=1):
+        claim = opened(archive, index)
+        archive.record(RoundResult(claim.round_id, claim.token, veto))
+    played(archive, 4, CRASH)
+    played(archive, 5, 1.0)
+    opened(archive, 6)
+    assert archive.without_candidate(NAME, 2) == (vetoes[2], vetoes[1])
+    assert archive.without_candidate("another", 2) == ()
+
+
 def test_a_round_in_work_cannot_be_reopened_nor_one_that_is_not_there(archive: Archive) -> None:
     opened(archive, 1)
     with pytest.raises(RoundBusy):

@@ -59,6 +59,10 @@ CONTEXT = Context(
     brief=BRIEF,
     parent=candidate(3),
     references=(candidate(1), candidate(2, FAILED)),
+    not_run=(
+        Failure(FailureKind.REVIEW, "vetoed: too large", "Ten times as many steps."),
+        Failure(FailureKind.DUPLICATE, "the same program was tried before as c-0002"),
+    ),
     items=(item("slow-growth"), replace(item("gain/first"), block=CodeBlock("gain", "double", "def double(x): ..."))),
 )
 

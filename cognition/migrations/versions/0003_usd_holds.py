@@ -1,4 +1,4 @@
-"""What model calls under way may cost, so that several processes share one budget in dollars."""
+"""What model calls under way may cost, for one budget of several processes; and an index of what was vetoed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a table; nothing that was stored changes."""
+    """Add a table and an index; nothing that was stored changes."""
     op.create_table(
         "usd_holds",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -21,3 +21,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("usd_holds_by_campaign", "usd_holds", ["campaign"], unique=False)
+    barren = sa.text("state = 'recorded' AND candidate IS NULL")
+    op.create_index(
+        "rounds_without_candidate",
+        "rounds",
+        ["campaign", "round_index"],
+        unique=False,
+        sqlite_where=barren,
+        postgresql_where=barren,
+    )
