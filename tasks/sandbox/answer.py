@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import NoReturn
 
 from cognition.records import JSON
 
 MAX_DEPTH = 64
+
+
+MOST_FILES = 64
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 class Unfit(ValueError):
@@ -27,6 +32,44 @@ def parse(raw: bytes) -> JSON:
         raise Unfit(f"not a finite JSON value: {error}") from None
     _inspect(value)
     return value
+
+
+def split(raw: bytes) -> tuple[bytes, bytes]:
+    """A report's JSON, and what follows it: the contents of the files that it names."""
+    head, _, files = raw.partition(b"\n")
+    return head, files
+
+
+def files(named: JSON, content: bytes) -> dict[str, bytes]:
+    """The files of a report, by name. Raises Unfit unless the sizes that it names are exactly what is there.
+
+    >>> files([["a.bin", 2], ["b.bin", 1]], b"xyz")
+    {'a.bin': b'xy', 'b.bin': b'z'}
+    """
+    if not isinstance(named, list) or len(named) > MOST_FILES:
+        raise Unfit(f"its files are not a list of at most {MOST_FILES}")
+    found: dict[str, bytes] = {}
+    start = 0
+    for entry in named:
+        name, size = _file(entry)
+        if name in found:
+            raise Unfit(f"two files are called {name}")
+        found[name] = content[start : start + size]
+        start += size
+    if start != len(content):
+        raise Unfit(f"its files should have {start} bytes together, and {len(content)} came")
+    return found
+
+
+def _file(entry: JSON) -> tuple[str, int]:
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise Unfit("a file is a name and a size")
+    name, size = entry
+    if not isinstance(name, str) or not FILE_NAME.fullmatch(name):
+        raise Unfit(f"{str(name)[:80]!r} is no name for a file: letters, digits, dot, dash and underscore")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise Unfit(f"{str(size)[:20]} is no size of a file")
+    return name, size
 
 
 def text(raw: bytes) -> str:

@@ -2,13 +2,15 @@
 
 `Sandbox.run` has three ways to end, and never a fourth:
 
-- `Finished`: the adapter returned; `answer` is plain JSON that was size-limited and parsed without NaN or Infinity.
+- `Finished`: the adapter returned; `answer` is plain JSON that was size-limited and parsed without NaN or Infinity, and
+  `files` are bytes that nobody has looked into yet.
 - `Failure`: the candidate's own fault, with its kind (crash, cpu_time, idle, memory, processes, disk, output, invalid).
 - raises `MachineFault` (or `SandboxUnavailable`): the host's fault. It must not be turned into a score.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -41,6 +43,7 @@ class Limits:
     disk_mb: int = 64
     output_kb: int = 256  # stdout and stderr together; only the tail of it is returned
     answer_kb: int = 1024
+    files_mb: int = 0  # bytes that the adapter may hand out beside its answer; the reader holds them in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,9 @@ class Job:
     """One call of a domain's adapter around one candidate.
 
     `adapter` is a folder that is bound read-only (the domain's `inside/`); `entry` is `module:function` in it. Inside,
-    the engine calls `function(candidate_path, request)`; its return value is the answer. The candidate's code lies at
-    `candidate_path`; the adapter imports it when it is ready to.
+    the engine calls `function(candidate_path, request)`; its return value is the answer. A pair of an answer and a
+    dictionary of names to bytes hands out files too, e.g. weights. The candidate's code lies at `candidate_path`; the
+    adapter imports it when it is ready to.
     """
 
     code: str
@@ -70,6 +74,7 @@ class Finished:
     stderr: str = ""
     cost: Cost = field(default_factory=Cost)
     tier: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)  # a claim like the answer: never unpickle them
 
 
 class Sandbox(Protocol):

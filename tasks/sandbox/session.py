@@ -22,7 +22,7 @@ from tasks.sandbox import cgroup, scratch, tiers
 from tasks.sandbox.handle import Job
 from tasks.sandbox.inside import proctree
 from tasks.sandbox.usage import Usage, status_mb
-from tasks.sandbox.verdict import Ending
+from tasks.sandbox.verdict import REPORT_SPARE, Ending
 from tasks.sandbox.zygotes import Zygote, ZygoteDied
 
 HELLO_TIMEOUT_S = 60.0
@@ -30,7 +30,6 @@ SEND_TIMEOUT_S = 60.0
 SHORTEST_POLL_S, LONGEST_POLL_S, POLLS_PER_AGE = 0.005, 0.05, 20  # often at first, then every 5% of the job's age
 DISK_POLL_EVERY = 4  # walking a folder costs more than reading /proc
 CHUNK = 65536
-REPORT_SPARE = 8192  # an error report may be larger than a tiny limit of the answer
 FILES_PER_MB, FEWEST_FILES = 64, 1024
 SPARE_PROCESSES = 16  # between the limit and the kernel's, so that going over can be seen
 CREDENTIALS = struct.Struct("3i")
@@ -304,7 +303,7 @@ class _Watch:
     def _stopped_by_reading(self) -> FailureKind | None:
         if len(self._stdout) + len(self._stderr) > self._limits.output_kb * 1024:
             return FailureKind.OUTPUT
-        if len(self._report) > self._limits.answer_kb * 1024 + REPORT_SPARE:
+        if len(self._report) > self._limits.answer_kb * 1024 + self._limits.files_mb * 2**20 + REPORT_SPARE:
             return FailureKind.INVALID
         return None
 

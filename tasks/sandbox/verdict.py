@@ -17,6 +17,7 @@ from tasks.sandbox.handle import Finished, HostOverloaded, Limits
 
 TAIL_CHARACTERS = 4000
 OUTPUT_CHARACTERS = 16_000
+REPORT_SPARE = 8192  # an error report may be larger than a tiny limit of the answer
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -81,7 +82,7 @@ def _limit_text(kind: FailureKind, limits: Limits) -> str:
         FailureKind.PROCESSES: f"started more than {limits.processes} process(es) or thread(s), itself included",
         FailureKind.DISK: f"wrote more than {limits.disk_mb} MB, or too many files",
         FailureKind.OUTPUT: f"printed more than {limits.output_kb} KB",
-        FailureKind.INVALID: f"answered with more than {limits.answer_kb} KB",
+        FailureKind.INVALID: f"answered with more than {limits.answer_kb} KB and {limits.files_mb} MB of files",
     }
     return texts[kind]
 
@@ -112,15 +113,19 @@ def _judge_silence(ending: Ending, limits: Limits, reason: str) -> Failure:
 
 
 def _judge_report(ending: Ending, limits: Limits, tier: str) -> Finished | Failure:
+    head, content = answer.split(ending.report)
     try:
-        report = answer.parse(ending.report)
+        report = answer.parse(head)
+        files = answer.files(report.get("files", []) if isinstance(report, dict) else [], content)
     except answer.Unfit as error:
         return _failure(ending, FailureKind.INVALID, f"its answer is not acceptable: {error}")
     if not isinstance(report, dict):
         return _failure(ending, FailureKind.INVALID, "its answer is not acceptable: not a report")
+    if len(head) > limits.answer_kb * 1024 + REPORT_SPARE or len(content) > limits.files_mb * 2**20:
+        return _failure(ending, FailureKind.INVALID, _limit_text(FailureKind.INVALID, limits))
     if "answer" in report:
         out, err = _tail(ending.stdout, OUTPUT_CHARACTERS), _tail(ending.stderr, OUTPUT_CHARACTERS)
-        return Finished(report["answer"], out, err, ending.cost, tier)
+        return Finished(report["answer"], out, err, ending.cost, tier, files)
     if "unfit" in report:
         return _failure(ending, FailureKind.INVALID, f"its answer is not acceptable: {report['unfit']}")
     return _judge_exception(ending, limits, report)

@@ -110,12 +110,14 @@ def _limit(job: dict[str, Any]) -> None:
 
 def _call(job: dict[str, Any], candidate: str) -> bytes:
     """The report: the adapter's answer, or what went wrong."""
-    to_json = json.dumps  # taken before the candidate can replace it
+    to_json, files = json.dumps, dict[str, bytes]()  # taken before the candidate can replace it
     try:
         _reseed()
         sys.path.insert(0, job["adapter"])
         module, _, function = job["entry"].partition(":")
         answer = getattr(importlib.import_module(module), function)(candidate, job["request"])
+        if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict):
+            answer, files = answer[0], {str(name): bytes(content) for name, content in answer[1].items()}
     except BaseException as error:  # noqa: BLE001 - a candidate may raise anything, SystemExit included
         number = error.errno if isinstance(error, OSError) else None
         text = "".join(traceback.format_exception(error))[-TRACE_CHARACTERS:]
@@ -127,7 +129,9 @@ def _call(job: dict[str, Any], candidate: str) -> bytes:
         }
         return to_json(failed).encode()
     try:
-        return to_json({"answer": answer}, allow_nan=False).encode()
+        sizes = [[name, len(content)] for name, content in files.items()]
+        head = to_json({"answer": answer, "files": sizes} if sizes else {"answer": answer}, allow_nan=False)
+        return b"".join((head.encode(), b"\n", *files.values())) if sizes else head.encode()
     except (TypeError, ValueError, RecursionError) as error:
         return to_json({"unfit": f"{type(error).__name__}: {error}"[:1000]}).encode()
 

@@ -36,6 +36,48 @@ def test_answer_output_and_cost_come_back(run: Run, sandbox: Pool) -> None:
     assert (result.answer, result.stdout, result.stderr, result.tier) == expected
 
 
+def test_files_come_out_beside_the_answer(run: Run) -> None:
+    content = bytes(range(256)) * 8192  # 2 MB with every byte in it
+    code = "def main(request):\n    return 'done', {'weights.bin': bytes(range(256)) * request, 'empty': b''}"
+    result = run(code, replace(FAST, files_mb=2), 8192)
+    assert isinstance(result, Finished)
+    assert (result.answer, dict(result.files)) == ("done", {"weights.bin": content, "empty": b""})
+
+
+@pytest.mark.parametrize(
+    ("returned", "files_mb", "said"),
+    [
+        ("'x', {'big': b'0' * (2**20 + 1)}", 1, "1 MB of files"),
+        ("'x', {'unasked': b'0'}", 0, "0 MB of files"),
+        ("'x', {'../up': b'0'}", 1, "no name for a file"),
+        ("'x' * 40_000, {'small': b'0'}", 1, "more than 16 KB"),
+    ],
+)
+def test_files_that_were_not_asked_for_are_refused(run: Run, returned: str, files_mb: int, said: str) -> None:
+    result = run(f"def main(request):\n    return {returned}", replace(FAST, files_mb=files_mb))
+    assert isinstance(result, Failure)
+    assert result.kind == FailureKind.INVALID
+    assert said in result.reason
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (b'{"answer": 1, "files": [["a", 3]]}\nab', "should have 3 bytes together, and 2 came"),
+        (b'{"answer": 1, "files": [["a", 1], ["a", 1]]}\nab', "two files are called a"),
+        (b'{"answer": 1, "files": [["a", -1], ["b", 3]]}\nab', "no size of a file"),
+        (b'{"answer": 1, "files": {"a": 2}}\nab', "not a list"),
+        (b'{"answer": 1}\nab', "should have 0 bytes together, and 2 came"),
+    ],
+)
+def test_forged_sizes_of_files_are_refused(run: Run, report: bytes, said: str) -> None:
+    code = f"import os\ndef main(request):\n    os.write(3, {report!r})\n    os._exit(0)"
+    result = run(code, replace(FAST, files_mb=1))
+    assert isinstance(result, Failure)
+    assert result.kind == FailureKind.INVALID
+    assert said in result.reason
+
+
 def test_cpu_time_is_measured(run: Run) -> None:
     code = "import time\ndef main(request):\n    while time.process_time() < request: pass"
     result = run(code, replace(FAST, cpu_s=5.0), 0.5)
