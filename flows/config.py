@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
+from flows import registry
 from flows.alerts import AlertsSettings
 from flows.approval import ApprovalSettings
 from tasks.llm import ModelSettings, RateSettings, Role
@@ -60,7 +62,7 @@ class Settings(Frozen):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,60}$")] = Field(
         description="The campaign's name: lower-case letters, digits, - and _"
     )
-    problem: str = Field(description="A problem's name, e.g. circle_packing")
+    problem: str = Field(description="A problem's name, e.g. circle_packing, or the folder of one")
     options: dict[str, JSON] = Field(default_factory=dict, description="The problem's own options")
     rounds: int = Field(40, ge=0, le=100_000, description="Evolution rounds after the baseline, in total")
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the campaign derives from it")
@@ -89,6 +91,8 @@ def load(source: str, overrides: dict[str, JSON]) -> Settings:
     """Settings from a TOML file, or the defaults of a problem named plainly, with overrides. Raises ConfigError."""
     values = read_toml(Path(source)) if source.endswith(".toml") else {"problem": source}
     values = merge(values, overrides)
+    if isinstance(values.get("problem"), str):
+        values["problem"] = registry.resolved(values["problem"])
     values.setdefault("name", _default_name(values))
     return validate(values, source)
 
@@ -151,7 +155,7 @@ def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 def _default_name(values: dict[str, Any]) -> str:
-    problem = str(values.get("problem", "campaign")).split(":")[-1].lower()
+    problem = re.split("[:/]", str(values.get("problem", "campaign")))[-1].lower()
     return f"{problem.replace('_', '-')}-s{values.get('seed', 0)}"
 
 

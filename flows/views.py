@@ -21,6 +21,7 @@ from tasks import artefacts
 
 if TYPE_CHECKING:
     from flows.campaign import Ended
+    from flows.trying import Attempt
 
 
 def split_round(archive: Archive, name: str) -> tuple[str, int]:
@@ -200,3 +201,31 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
     for name, place in report["artefacts"].items():
         console.print(f"{name}  {place}", soft_wrap=True)
+
+
+def attempt_report(tried: Attempt) -> dict[str, Any]:
+    """One tried program."""
+    failed = tried.outcome if isinstance(tried.outcome, Failure) else None
+    return {
+        "fitness": tried.fitness,
+        "failure": None if failed is None else {"kind": failed.kind, "reason": failed.reason, "trace": failed.trace},
+        "metrics": tried.metrics,
+        "cpu_s": tried.cpu_s,
+        "sandbox_tier": tried.sandbox_tier,
+        "logs": tried.logs,
+    }
+
+
+def print_attempt(console: Console, report: dict[str, Any]) -> None:
+    """Its outcome first, then what was measured, then what it printed."""
+    failure = report["failure"]
+    if failure is None:
+        console.print(f"[bold]fitness {report['fitness']:.10g}[/]")
+    else:
+        console.print(f"[bold]no score ({failure['kind']})[/]: {safe(failure['reason'])}", soft_wrap=True)
+        console.print(safe(failure["trace"]), soft_wrap=True)
+    for name, value in report["metrics"].items():
+        console.print(f"  {safe(name)}  {value:.10g}")
+    console.print(f"{report['cpu_s']:.2f} CPU-s in the sandbox {report['sandbox_tier']}")
+    if report["logs"]:
+        console.print(f"it printed:\n{safe(report['logs'])}", soft_wrap=True)

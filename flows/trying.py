@@ -1,0 +1,74 @@
+"""Tries one program on a problem: every check, train, benchmark and score, in the sandbox, and nothing recorded.
+
+`nightshift try PROBLEM [PROGRAM]` is for whoever writes a problem or a program; it needs no server and no campaign.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cognition.records import JSON, Outcome, Score
+from flows import registry
+from tasks.artefacts import UriWorkspace
+from tasks.contract import Domain, Failure, FailureKind, Sandbox
+from tasks.sandbox import open_sandbox, parse_gate
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one program."""
+
+    outcome: Outcome
+    metrics: dict[str, float] = field(default_factory=dict)
+    logs: str = ""
+    cpu_s: float = 0.0
+    sandbox_tier: str = ""
+
+    @property
+    def fitness(self) -> float | None:
+        """The fitness; None if it failed."""
+        return self.outcome.fitness if isinstance(self.outcome, Score) else None
+
+
+def attempt(
+    problem: str,
+    code: str | None = None,
+    *,
+    options: Mapping[str, JSON] | None = None,
+    rung: str | None = None,
+    seed: int = 0,
+    unsafe_no_sandbox: bool = False,
+) -> Attempt:
+    """One program, the seed program if none is given. Raises UnknownProblem, MachineFault."""
+    domain = registry.load(registry.resolved(problem), options or {})
+    if rung is not None and rung not in domain.rungs:
+        raise registry.UnknownProblem(f"{problem} has the rungs {', '.join(domain.rungs)}, not {rung}")
+    program = domain.brief().seed_program if code is None else code
+    with (
+        tempfile.TemporaryDirectory(prefix="nightshift-try-") as folder,
+        open_sandbox(Path(folder, "scratch"), unsafe=unsafe_no_sandbox, preload=domain.preload) as sandbox,
+    ):
+        return _judged(domain, program, rung or domain.rungs[0], seed, sandbox, Path(folder))
+
+
+def _judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
+    """The engine's order of things, without the engine."""
+    problem = parse_gate.parse(code, sandbox)
+    if problem is not None:
+        return Attempt(problem, sandbox_tier=sandbox.tier)
+    workspace = UriWorkspace(folder.joinpath("workspace").as_uri())
+    domain.prepare(UriWorkspace(folder.joinpath("prepared").as_uri()))
+    if issues := domain.check(code) or domain.probe(code, sandbox):
+        reasons = "; ".join(f"{issue.rule}: {issue.message}" for issue in issues)
+        return Attempt(Failure(FailureKind.CHECK, reasons), sandbox_tier=sandbox.tier)
+    trained = domain.train(code, rung, seed, sandbox, workspace)
+    if isinstance(trained, Failure):
+        return Attempt(trained, sandbox_tier=sandbox.tier)
+    measured = domain.benchmark(code, trained, rung, seed, sandbox, workspace)
+    if isinstance(measured, Failure):
+        return Attempt(measured, sandbox_tier=sandbox.tier)
+    outcome = domain.score([measured], None)
+    return Attempt(outcome, measured.metrics, measured.logs, measured.cost.cpu_s, sandbox.tier)
