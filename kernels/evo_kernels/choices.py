@@ -10,8 +10,13 @@ from dataclasses import dataclass
 
 HEAD_DIMS = (16, 32, 64, 128, 256)
 CHUNK_SIZES = (16, 32, 64)
-#: Every n-th state is kept for the backward pass; the others are computed again there, at n - 1 more products per chunk.
+#: Every n-th state is kept for the backward pass, which computes the others again with up to n - 1 products each.
 EVERY = 2
+#: Numbers of a state in one program's registers (float32; 8 warps have 65,536 in all).
+LARGEST_STATE = 128 * 128
+NARROWEST = 16
+#: An H100 or H200 has 132 multiprocessors.
+ENOUGH_PROGRAMS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,26 @@ class Choice:
     gradient: Launch
 
 
-def choose(key_dim: int, value_dim: int) -> Choice:
-    """The table. The state of a chain is K x block_v in float32 registers, so a wide K takes a narrow block of V."""
-    narrow, wide = min(64, key_dim), min(64, value_dim)
-    chain_v = min(32 if key_dim > 128 else 64, value_dim)
+def choose(key_dim: int, value_dim: int, chains: int) -> Choice:
+    """The table, for `chains` = sequences x value heads that run side by side."""
+    narrow_k, narrow_v = min(64, key_dim), min(64, value_dim)
+    columns = chain_columns(key_dim, value_dim, chains)
+    chain = Launch(key_dim, columns, warps=8 if key_dim * columns > 64 * 64 else 4, stages=2)
     return Choice(
-        intra=Launch(narrow, wide, warps=4, stages=2),
-        chain=Launch(key_dim, chain_v, warps=4, stages=2),
-        reverse=Launch(key_dim, chain_v, warps=4, stages=2),
-        gradient=Launch(narrow, wide, warps=4, stages=2),
+        intra=Launch(narrow_k, narrow_v, warps=4, stages=2),
+        chain=chain,
+        reverse=chain,
+        gradient=Launch(narrow_k, narrow_v, warps=8 if narrow_k * narrow_v == 64 * 64 else 4, stages=1),
     )
+
+
+def chain_columns(key_dim: int, value_dim: int, chains: int) -> int:
+    """How much of V one program carries: as much as its registers hold and leaves work for every multiprocessor.
+
+    Programs of one chain load the same q, k and w, so fewer and wider ones move less; but one chunk waits for the one
+    before it, so with few chains only a narrower split makes use of the device.
+    """
+    columns = min(value_dim, LARGEST_STATE // key_dim)
+    while columns > NARROWEST and chains * (value_dim // columns) < ENOUGH_PROGRAMS:
+        columns //= 2
+    return columns

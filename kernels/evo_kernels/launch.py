@@ -1,7 +1,8 @@
 """From tensors to launches: two of the forward pass, two of the backward pass. No autograd, no checks of arguments.
 
-Everything is packed: B sequences of equal length are [B*T, heads, dim] with the plan's table saying where each starts.
-Shapes: L = B*T rows, H query and key heads, Z value heads, K and V head dimensions, C chunk, N sequences, R kept states.
+Everything is packed: B sequences of equal length are [B*T, heads, dim]; the plan's table says where each starts.
+Shapes: L = B*T rows, H query and key heads, Z value heads, K and V head dimensions, C chunk, N sequences, R kept
+states.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ class Rule:
     chunk_size: int
     every: int
 
-    @property
-    def choice(self) -> Choice:
-        """How the kernels are launched for these head dimensions."""
-        return choose(self.q_LHK.shape[-1], self.v_LZV.shape[-1])
+    def choice(self, plan: Plan) -> Choice:
+        """How the kernels are launched for these sizes."""
+        _, values, value_dim = self.v_LZV.shape
+        return choose(self.q_LHK.shape[-1], value_dim, plan.sequences * values)
 
     def sizes(self) -> dict[str, int | bool | str]:
         """The compile-time arguments that all kernels share."""
@@ -142,7 +143,7 @@ def _sum_group(d_LZK: Tensor, heads: int) -> Tensor:
 
 
 def _intra(rule: Rule, plan: Plan, kept: Kept) -> None:
-    launch, chunks = rule.choice.intra, plan.chunks.shape[0]
+    launch, chunks = rule.choice(plan).intra, plan.chunks.shape[0]
     if chunks == 0:
         return
     intra_kernel[(chunks, rule.v_LZV.shape[1])](
@@ -169,7 +170,7 @@ def _intra(rule: Rule, plan: Plan, kept: Kept) -> None:
 
 
 def _chain(rule: Rule, plan: Plan, kept: Kept, o_LZV: Tensor, final_NZKV: Tensor | None, keep: bool) -> None:
-    launch = rule.choice.chain
+    launch = rule.choice(plan).chain
     _, values, value_dim = rule.v_LZV.shape
     chain_kernel[(value_dim // launch.block_v, plan.sequences * values)](
         rule.q_LHK,
@@ -205,7 +206,7 @@ def _reverse(
     dstates_RZKV: Tensor,
     dfirst_NZKV: Tensor | None,
 ) -> None:
-    launch = rule.choice.reverse
+    launch = rule.choice(plan).reverse
     _, values, value_dim = rule.v_LZV.shape
     reverse_kernel[(value_dim // launch.block_v, plan.sequences * values)](
         rule.q_LHK,
@@ -239,7 +240,7 @@ def _gradient(
     dstates_RZKV: Tensor,
     out: Gradients,
 ) -> None:
-    launch, chunks = rule.choice.gradient, plan.chunks.shape[0]
+    launch, chunks = rule.choice(plan).gradient, plan.chunks.shape[0]
     if chunks == 0:
         return
     gradient_kernel[(chunks, rule.v_LZV.shape[1])](

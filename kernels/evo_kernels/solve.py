@@ -9,15 +9,13 @@ Shapes: C rows of the matrix (16, 32 or 64), N blocks on its diagonal, S rows of
 
 from __future__ import annotations
 
-from typing import Any
-
 import triton.language as tl
 
 from evo_kernels.jit import jit
 
 
 @jit
-def invert_unit_lower(X_CC: Any, C: tl.constexpr, PRECISION: tl.constexpr) -> Any:
+def invert_unit_lower(X_CC: tl.tensor, C: tl.constexpr, PRECISION: tl.constexpr) -> tl.tensor:
     """(I + X)^-1 in float32, for X with zeros on and above its diagonal."""
     inverse_NSS = _substitute(_diagonal_blocks(X_CC, C // 16, 16), C // 16, 16)
     if C >= 32:
@@ -28,14 +26,14 @@ def invert_unit_lower(X_CC: Any, C: tl.constexpr, PRECISION: tl.constexpr) -> An
 
 
 @jit
-def _diagonal_blocks(X_CC: Any, N: tl.constexpr, S: tl.constexpr) -> Any:
+def _diagonal_blocks(X_CC: tl.tensor, N: tl.constexpr, S: tl.constexpr) -> tl.tensor:
     n_N = tl.arange(0, N)
     same_NN = n_N[:, None] == n_N[None, :]
     return tl.sum(tl.where(same_NN[:, None, :, None], tl.reshape(X_CC, (N, S, N, S)), 0.0), axis=2)
 
 
 @jit
-def _substitute(X_NSS: Any, N: tl.constexpr, S: tl.constexpr) -> Any:
+def _substitute(X_NSS: tl.tensor, N: tl.constexpr, S: tl.constexpr) -> tl.tensor:
     """Row j of the inverse is final once the rows before it were taken off; then it is taken off those below it."""
     s_S = tl.arange(0, S)
     row_NSS = s_S[None, :, None]
@@ -49,7 +47,9 @@ def _substitute(X_NSS: Any, N: tl.constexpr, S: tl.constexpr) -> Any:
 
 
 @jit
-def _join(inverse_MSS: Any, X_CC: Any, N: tl.constexpr, S: tl.constexpr, PRECISION: tl.constexpr) -> Any:
+def _join(
+    inverse_MSS: tl.tensor, X_CC: tl.tensor, N: tl.constexpr, S: tl.constexpr, PRECISION: tl.constexpr
+) -> tl.tensor:
     """N inverses of twice the size out of M = 2N: the block below the diagonal is -D22 X21 D11."""
     half_2 = tl.arange(0, 2)
     D_N2SS = tl.reshape(inverse_MSS, (N, 2, S, S))
