@@ -12,8 +12,8 @@ HEAD_DIMS = (16, 32, 64, 128, 256)
 CHUNK_SIZES = (16, 32, 64)
 #: Every n-th state is kept for the backward pass, which computes the others again with up to n - 1 products each.
 EVERY = 2
-#: Numbers of a state in one program's registers (float32; 8 warps have 65,536 in all).
-LARGEST_STATE = 128 * 128
+#: Numbers of a state in one program's registers. Twice as many would do with half the loads, and spill.
+LARGEST_STATE = 128 * 64
 NARROWEST = 16
 #: An H100 or H200 has 132 multiprocessors.
 ENOUGH_PROGRAMS = 100
@@ -43,12 +43,13 @@ def choose(key_dim: int, value_dim: int, chains: int) -> Choice:
     """The table, for `chains` = sequences x value heads that run side by side."""
     narrow_k, narrow_v = min(64, key_dim), min(64, value_dim)
     columns = chain_columns(key_dim, value_dim, chains)
-    chain = Launch(key_dim, columns, warps=8 if key_dim * columns > 64 * 64 else 4, stages=2)
+    # two stages of tiles as wide as K = 256 are more than the shared memory of a multiprocessor
+    chain = Launch(key_dim, columns, warps=8 if key_dim * columns > 64 * 64 else 4, stages=1 if key_dim > 128 else 2)
     return Choice(
         intra=Launch(narrow_k, narrow_v, warps=4, stages=2),
         chain=chain,
         reverse=chain,
-        gradient=Launch(narrow_k, narrow_v, warps=8 if narrow_k * narrow_v == 64 * 64 else 4, stages=1),
+        gradient=Launch(narrow_k, min(32, value_dim), warps=8 if narrow_k == 64 else 4, stages=1),
     )
 
 

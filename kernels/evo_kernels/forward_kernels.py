@@ -40,10 +40,11 @@ def intra_kernel(
     BK: tl.constexpr,
     BV: tl.constexpr,
     GATED: tl.constexpr,
+    KEEP: tl.constexpr,
     PRECISION: tl.constexpr,
     SOLVE: tl.constexpr,
 ) -> None:
-    """What a chunk needs of itself alone: M, w, u, P and the running sum of its gates. Grid (chunks, Z)."""
+    """What a chunk needs of itself alone: w, u, P, the running sum of its gates, with KEEP M. Grid (chunks, Z)."""
     sequence = tl.load(chunks_ptr + 2 * tl.program_id(0))
     index = tl.load(chunks_ptr + 2 * tl.program_id(0) + 1)
     z = tl.program_id(1)
@@ -78,7 +79,8 @@ def intra_kernel(
     M_CC = invert_unit_lower(X_CC, C, SOLVE)
     square_CC = c_C[:, None] * (Z * C) + c_C[None, :]
     tl.store(P_ptr + (at * Z + z) * C + square_CC, P_CC.to(dtype), mask=live_C1)
-    tl.store(M_ptr + (at * Z + z) * C + square_CC, M_CC.to(dtype), mask=live_C1)
+    if KEEP:
+        tl.store(M_ptr + (at * Z + z) * C + square_CC, M_CC.to(dtype), mask=live_C1)
 
     for_u_CC = (M_CC * beta_C[None, :]).to(dtype)
     for block in range(V // BV):

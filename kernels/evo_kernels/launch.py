@@ -89,7 +89,7 @@ def forward(rule: Rule, plan: Plan, keep: bool, keep_final: bool) -> tuple[Tenso
     kept = Kept(
         w_LZK=q.new_empty(rows, values, key_dim),
         change_LZV=torch.empty_like(v),
-        M_LZC=q.new_empty(rows, values, rule.chunk_size),
+        M_LZC=q.new_empty(rows if keep else 0, values, rule.chunk_size),
         P_LZC=q.new_empty(rows, values, rule.chunk_size),
         gc_LZ=None if rule.g_LZ is None else torch.empty_like(rule.beta_LZ, dtype=torch.float32),
         states_RZKV=q.new_empty(plan.kept_states if keep else 0, values, key_dim, value_dim),
@@ -98,7 +98,7 @@ def forward(rule: Rule, plan: Plan, keep: bool, keep_final: bool) -> tuple[Tenso
     final_NZKV = q.new_empty(state_shape, dtype=torch.float32) if keep_final else None
     o_LZV = torch.empty_like(v)
     with torch.cuda.device_of(q):
-        _intra(rule, plan, kept)
+        _intra(rule, plan, kept, keep)
         _chain(rule, plan, kept, o_LZV, final_NZKV, keep)
     return o_LZV, final_NZKV, kept
 
@@ -142,7 +142,7 @@ def _sum_group(d_LZK: Tensor, heads: int) -> Tensor:
     return d_LZK.reshape(rows, heads, values // heads, key_dim).sum(2)
 
 
-def _intra(rule: Rule, plan: Plan, kept: Kept) -> None:
+def _intra(rule: Rule, plan: Plan, kept: Kept, keep: bool) -> None:
     launch, chunks = rule.choice(plan).intra, plan.chunks.shape[0]
     if chunks == 0:
         return
@@ -162,6 +162,7 @@ def _intra(rule: Rule, plan: Plan, kept: Kept) -> None:
         rule.scale,
         BK=launch.block_k,
         BV=launch.block_v,
+        KEEP=keep,
         SOLVE=rule.solve_precision(),
         **rule.sizes(),
         num_warps=launch.warps,
