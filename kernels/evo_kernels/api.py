@@ -7,6 +7,7 @@ around the kernels on a CPU: `evo_kernels.reference` is that way, and a caller c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,6 @@ class Settings:
     recompute: bool
 
 
-@torch.compiler.disable
 def chunk_delta_rule(
     q: Tensor,
     k: Tensor,
@@ -56,7 +56,7 @@ def chunk_delta_rule(
     B is 1 and the N sequences are packed; `cu_seqlens_cpu` spares waiting for the GPU. `scale` is 1/sqrt(K) by default.
     `recompute` keeps nothing but the inputs for the backward pass, which then runs the forward kernels again.
     """
-    return _run(
+    return _uncompiled(
         (q, k, v, None, beta, initial_state),
         scale,
         output_final_state,
@@ -66,7 +66,6 @@ def chunk_delta_rule(
     )
 
 
-@torch.compiler.disable
 def chunk_gated_delta_rule(
     q: Tensor,
     k: Tensor,
@@ -85,7 +84,7 @@ def chunk_gated_delta_rule(
     recompute: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """As `chunk_delta_rule`, with `g` [B,T,Z]: the logarithm of the factor that the state decays by, at most 0."""
-    return _run(
+    return _uncompiled(
         (q, k, v, g, beta, initial_state),
         scale,
         output_final_state,
@@ -125,8 +124,12 @@ def _run(
     )
     rows = [None if x is None else x.flatten(0, 1).contiguous() for x in (q, k, v, g, beta)]
     first = None if initial_state is None else initial_state.contiguous()
-    o_LZV, final_NZKV = _DeltaRule.apply(*rows, first, settings)
+    o_LZV, final_NZKV = _DeltaRule.apply(*rows, first, settings)  # type: ignore[no-untyped-call]
     return o_LZV.reshape(v.shape), final_NZKV
+
+
+#: torch.compile leaves these calls as they are: the kernels are compiled already, and the plan reads numbers.
+_uncompiled: Callable[..., tuple[Tensor, Tensor | None]] = torch.compiler.disable(_run)  # type: ignore[no-untyped-call]
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -158,7 +161,7 @@ class _DeltaRule(torch.autograd.Function):
         return o_LZV, final_NZKV
 
     @staticmethod
-    def backward(ctx: Any, do: Tensor | None, dfinal: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, do: Tensor | None, dfinal: Tensor | None) -> tuple[Tensor | None, ...]:
         settings: Settings = ctx.settings
         inputs, saved = ctx.saved_tensors[:6], ctx.saved_tensors[6:]
         rule = _rule(inputs, settings)

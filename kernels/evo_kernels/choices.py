@@ -39,8 +39,10 @@ class Choice:
     gradient: Launch
 
 
-def choose(key_dim: int, value_dim: int, chains: int) -> Choice:
+def choose(key_dim: int, value_dim: int, chains: int, bytes_per_number: int = 2) -> Choice:
     """The table, for `chains` = sequences x value heads that run side by side."""
+    if bytes_per_number > 2:
+        return _for_float32(key_dim, value_dim)
     narrow_k, narrow_v = min(64, key_dim), min(64, value_dim)
     columns = chain_columns(key_dim, value_dim, chains)
     # two stages of tiles as wide as K = 256 are more than the shared memory of a multiprocessor
@@ -51,6 +53,13 @@ def choose(key_dim: int, value_dim: int, chains: int) -> Choice:
         reverse=chain,
         gradient=Launch(narrow_k, min(32, value_dim), warps=8 if narrow_k == 64 else 4, stages=1),
     )
+
+
+def _for_float32(key_dim: int, value_dim: int) -> Choice:
+    """Exact products without tensor cores: for comparisons, with blocks that fit and no claim to be fast."""
+    chain = Launch(key_dim, min(16, value_dim), warps=8, stages=1)
+    block = Launch(min(32, key_dim), min(32, value_dim), warps=8, stages=1)
+    return Choice(intra=block, chain=chain, reverse=chain, gradient=Launch(block.block_k, chain.block_v, 8, 1))
 
 
 def chain_columns(key_dim: int, value_dim: int, chains: int) -> int:

@@ -31,18 +31,19 @@ GATES = {"g_ptr", "gc_ptr", "dg_ptr"}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One set of compile-time arguments, bf16 inputs, with initial and final states and everything kept."""
+    """One set of compile-time arguments, with initial and final states and everything kept."""
 
     key_dim: int
     value_dim: int
     gated: bool
+    dtype: str = "bf16"
     heads: int = 16
     chains: int = 128
 
     @property
     def choice(self) -> Choice:
         """The launches of this case."""
-        return choose(self.key_dim, self.value_dim, self.chains)
+        return choose(self.key_dim, self.value_dim, self.chains, 4 if self.dtype == "fp32" else 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def compile_one(kernel: Any, launch: Launch, case: Case) -> Report:
     """Triton to PTX, and PTX through ptxas with its report on."""
     constants = _constants(kernel, launch, case)
     positions = {name: (position,) for position, name in enumerate(kernel.arg_names)}
-    signature = {name: _kind(name, constants) for name in kernel.arg_names}
+    signature = {name: _kind(name, constants, case.dtype) for name in kernel.arg_names}
     source = ASTSource(
         kernel,
         signature=signature,
@@ -110,21 +111,21 @@ def _constants(kernel: Any, launch: Launch, case: Case) -> dict[str, Any]:
         "HAS_FINAL": True,
         "KEEP_FINAL": True,
         "KEEP": True,
-        "PRECISION": "tf32",
-        "SOLVE": "tf32x3",
+        "PRECISION": "ieee" if case.dtype == "fp32" else "tf32",
+        "SOLVE": "ieee" if case.dtype == "fp32" else "tf32x3",
     }
     absent = {} if case.gated else dict.fromkeys(GATES)
     return {name: value for name, value in {**everything, **absent}.items() if name in kernel.arg_names}
 
 
-def _kind(name: str, constants: dict[str, Any]) -> str:
+def _kind(name: str, constants: dict[str, Any], dtype: str) -> str:
     if name in constants:
         return "constexpr"
     if name == "scale":
         return "fp32"
     if name in TABLES:
         return "*i64"
-    return "*fp32" if name in FLOAT32 else "*bf16"
+    return "*fp32" if name in FLOAT32 else f"*{dtype}"
 
 
 def _ptxas(ptx: str) -> tuple[int, int]:

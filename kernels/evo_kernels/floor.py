@@ -8,6 +8,7 @@ each array travels once per launch that touches it. Gates and rates, 1/D of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Problem:
     @property
     def chunks(self) -> int:
         """All chunks of all heads, the last of a sequence counted as a whole one."""
-        return self.batch * self.heads * -(-self.tokens // self.chunk)
+        return self.batch * self.heads * ceil(self.tokens / self.chunk)
 
     @property
     def tensor_bytes(self) -> int:
@@ -114,5 +115,5 @@ def _square_bytes(problem: Problem) -> int:
 
 
 def _state_bytes(problem: Problem, every: int) -> int:
-    per_sequence = -(-(-(-problem.tokens // problem.chunk)) // every)
+    per_sequence = ceil(ceil(problem.tokens / problem.chunk) / every)
     return problem.batch * problem.heads * per_sequence * problem.dim * problem.dim * problem.bytes_per_number

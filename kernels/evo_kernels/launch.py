@@ -7,6 +7,7 @@ states.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +36,7 @@ class Rule:
     def choice(self, plan: Plan) -> Choice:
         """How the kernels are launched for these sizes."""
         _, values, value_dim = self.v_LZV.shape
-        return choose(self.q_LHK.shape[-1], value_dim, plan.sequences * values)
+        return choose(self.q_LHK.shape[-1], value_dim, plan.sequences * values, self.q_LHK.element_size())
 
     def sizes(self) -> dict[str, int | bool | str]:
         """The compile-time arguments that all kernels share."""
@@ -97,7 +98,7 @@ def forward(rule: Rule, plan: Plan, keep: bool, keep_final: bool) -> tuple[Tenso
     state_shape = (plan.sequences, values, key_dim, value_dim)
     final_NZKV = q.new_empty(state_shape, dtype=torch.float32) if keep_final else None
     o_LZV = torch.empty_like(v)
-    with torch.cuda.device_of(q):
+    with _on(q):
         _intra(rule, plan, kept, keep)
         _chain(rule, plan, kept, o_LZV, final_NZKV, keep)
     return o_LZV, final_NZKV, kept
@@ -120,7 +121,7 @@ def backward(
         beta_LZ=torch.empty_like(rule.beta_LZ, dtype=torch.float32),
         first_NZKV=q.new_empty(state_shape, dtype=torch.float32) if first_wanted else None,
     )
-    with torch.cuda.device_of(q):
+    with _on(q):
         _reverse(rule, plan, kept, do_LZV, dfinal_NZKV, dchange_LZV, dstates_RZKV, gradients.first_NZKV)
         _gradient(rule, plan, kept, do_LZV, dchange_LZV, dstates_RZKV, gradients)
     heads = q.shape[1]
@@ -132,6 +133,11 @@ def backward(
         gradients.beta_LZ,
         gradients.first_NZKV,
     )
+
+
+def _on(q: Tensor) -> AbstractContextManager[object]:
+    """Triton launches on the current device, which need not be the one that holds the tensors."""
+    return torch.cuda.device(q.device) if q.is_cuda else nullcontext()
 
 
 def _sum_group(d_LZK: Tensor, heads: int) -> Tensor:
