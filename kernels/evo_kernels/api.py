@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from evo_kernels import launch
 from evo_kernels.choices import CHUNK_SIZES, EVERY, HEAD_DIMS
@@ -161,6 +162,7 @@ class _DeltaRule(torch.autograd.Function):
         return o_LZV, final_NZKV
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, do: Tensor | None, dfinal: Tensor | None) -> tuple[Tensor | None, ...]:
         settings: Settings = ctx.settings
         inputs, saved = ctx.saved_tensors[:6], ctx.saved_tensors[6:]

@@ -40,9 +40,10 @@ def reverse_kernel(
     HAS_FINAL: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
-    """The gradients of changes and states, from the last chunk to the first. Grid (V / BV, sequences * Z)."""
-    sequence = tl.program_id(1) // Z
-    z = tl.program_id(1) % Z
+    """The gradients of changes and states, from the last chunk to the first. Grid (sequences * Z * V / BV)."""
+    chain = tl.program_id(0) // (V // BV)
+    sequence = chain // Z
+    z = chain % Z
     h = z // (Z // H)
     start = tl.load(bounds_ptr + 3 * sequence)
     end = tl.load(bounds_ptr + 3 * sequence + 1)
@@ -50,7 +51,7 @@ def reverse_kernel(
     dtype = q_ptr.dtype.element_ty
     c_C = tl.arange(0, C)
     k_K = tl.arange(0, K)
-    v_V = tl.program_id(0) * BV + tl.arange(0, BV)
+    v_V = tl.program_id(0) % (V // BV) * BV + tl.arange(0, BV)
     key_CK = c_C[:, None] * (H * K) + k_K[None, :]
     row_CK = c_C[:, None] * (Z * K) + k_K[None, :]
     value_CV = c_C[:, None] * (Z * V) + v_V[None, :]

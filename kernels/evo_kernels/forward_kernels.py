@@ -124,12 +124,13 @@ def chain_kernel(
     KEEP: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
-    """The state and the outputs, one chunk after the other. Grid (V / BV, sequences * Z).
+    """The state and the outputs, one chunk after the other. Grid (sequences * Z * V / BV).
 
     With KEEP it leaves what the backward pass needs: the changes v' in place of u, and every EVERY-th state.
     """
-    sequence = tl.program_id(1) // Z
-    z = tl.program_id(1) % Z
+    chain = tl.program_id(0) // (V // BV)
+    sequence = chain // Z
+    z = chain % Z
     h = z // (Z // H)
     start = tl.load(bounds_ptr + 3 * sequence)
     end = tl.load(bounds_ptr + 3 * sequence + 1)
@@ -137,7 +138,7 @@ def chain_kernel(
     dtype = q_ptr.dtype.element_ty
     c_C = tl.arange(0, C)
     k_K = tl.arange(0, K)
-    v_V = tl.program_id(0) * BV + tl.arange(0, BV)
+    v_V = tl.program_id(0) % (V // BV) * BV + tl.arange(0, BV)
     key_CK = c_C[:, None] * (H * K) + k_K[None, :]
     row_CK = c_C[:, None] * (Z * K) + k_K[None, :]
     value_CV = c_C[:, None] * (Z * V) + v_V[None, :]

@@ -179,7 +179,7 @@ def _intra(rule: Rule, plan: Plan, kept: Kept, keep: bool) -> None:
 def _chain(rule: Rule, plan: Plan, kept: Kept, o_LZV: Tensor, final_NZKV: Tensor | None, keep: bool) -> None:
     launch = rule.choice(plan).chain
     _, values, value_dim = rule.v_LZV.shape
-    chain_kernel[(value_dim // launch.block_v, plan.sequences * values)](
+    chain_kernel[(plan.sequences * values * (value_dim // launch.block_v),)](
         rule.q_LHK,
         rule.k_LHK,
         kept.w_LZK,
@@ -215,7 +215,7 @@ def _reverse(
 ) -> None:
     launch = rule.choice(plan).reverse
     _, values, value_dim = rule.v_LZV.shape
-    reverse_kernel[(value_dim // launch.block_v, plan.sequences * values)](
+    reverse_kernel[(plan.sequences * values * (value_dim // launch.block_v),)](
         rule.q_LHK,
         rule.k_LHK,
         kept.w_LZK,
