@@ -32,7 +32,8 @@ class Settings:
     chunk_size: int
     every: int
     keep_final: bool
-    recompute: bool
+    #: Whether the forward kernels leave their intermediate results for a backward pass.
+    keep: bool
 
 
 def chunk_delta_rule(
@@ -121,7 +122,8 @@ def _run(
         chunk_size=chunk_size,
         every=every,
         keep_final=keep_final,
-        recompute=recompute,
+        # asked here: inside an autograd function the mode is always off, and its inputs want gradients even without it
+        keep=not recompute and torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors),
     )
     rows = [None if x is None else x.flatten(0, 1).contiguous() for x in (q, k, v, g, beta)]
     first = None if initial_state is None else initial_state.contiguous()
@@ -140,7 +142,7 @@ def _unit(x: Tensor) -> Tensor:
 
 
 class _DeltaRule(torch.autograd.Function):
-    """Saves the inputs, and unless `recompute` what the forward kernels computed on the way."""
+    """Saves the inputs, and with `keep` what the forward kernels computed on the way."""
 
     @staticmethod
     def forward(
@@ -154,11 +156,10 @@ class _DeltaRule(torch.autograd.Function):
         settings: Settings,
     ) -> tuple[Tensor, Tensor | None]:
         rule = _rule((q, k, v, g, beta, first), settings)
-        keep = any(ctx.needs_input_grad) and not settings.recompute
-        o_LZV, final_NZKV, kept = launch.forward(rule, settings.plan, keep, settings.keep_final)
+        o_LZV, final_NZKV, kept = launch.forward(rule, settings.plan, settings.keep, settings.keep_final)
         ctx.settings = settings
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(q, k, v, g, beta, first, *(kept.tensors() if keep else ()))
+        ctx.save_for_backward(q, k, v, g, beta, first, *(kept.tensors() if settings.keep else ()))
         return o_LZV, final_NZKV
 
     @staticmethod
@@ -167,10 +168,10 @@ class _DeltaRule(torch.autograd.Function):
         settings: Settings = ctx.settings
         inputs, saved = ctx.saved_tensors[:6], ctx.saved_tensors[6:]
         rule = _rule(inputs, settings)
-        if settings.recompute:
-            kept = launch.forward(rule, settings.plan, keep=True, keep_final=False)[2]
-        else:
+        if settings.keep:
             kept = launch.Kept(*saved)
+        else:
+            kept = launch.forward(rule, settings.plan, keep=True, keep_final=False)[2]
         do_LZV = torch.zeros_like(rule.v_LZV) if do is None else do.to(rule.v_LZV.dtype).contiguous()
         dfinal_NZKV = None if dfinal is None else dfinal.contiguous()
         first_wanted = rule.first_NZKV is not None and ctx.needs_input_grad[5]

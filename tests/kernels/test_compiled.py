@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -10,9 +12,12 @@ import pytest
 @pytest.mark.parametrize(
     ("key_dim", "dtype"), [(64, "bf16"), (128, "bf16"), (256, "bf16"), (128, "fp16"), (64, "fp32")]
 )
-def test_kernels_compile_and_fit(key_dim: int, gated: bool, dtype: str) -> None:
+def test_kernels_compile_and_fit(
+    key_dim: int, gated: bool, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from evo_kernels import compiled
 
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     reports = compiled.compile_all(compiled.Case(key_dim, key_dim, gated, dtype))
 
     assert [r.kernel for r in reports] == ["intra_kernel", "chain_kernel", "reverse_kernel", "gradient_kernel"]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from evo_kernels import chunk_delta_rule, chunk_gated_delta_rule, reference
+from evo_kernels import chunk_delta_rule, chunk_gated_delta_rule, launch, reference
 from evo_kernels.jit import interpreted
+from evo_kernels.plan import Plan
 from torch import Tensor
 
 from tests.kernels.samples import Sample, Sizes, draw, relative_error
@@ -88,6 +89,23 @@ def test_recomputing_changes_nothing() -> None:
         sample = draw(Sizes(tokens=70, gated=True)).to(torch.float32)
         found.append(gradients(sample, *ours(sample, recompute=recompute)))
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(("gradients_on", "recompute"), [(True, False), (True, True), (False, False)])
+def test_only_a_backward_pass_to_come_is_kept_for(
+    gradients_on: bool, recompute: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    forward = launch.forward
+
+    def spy(rule: launch.Rule, made: Plan, keep: bool, keep_final: bool) -> Any:
+        asked.append(keep)
+        return forward(rule, made, keep, keep_final)
+
+    monkeypatch.setattr(launch, "forward", spy)
+    with torch.set_grad_enabled(gradients_on):
+        ours(draw(Sizes(tokens=16)).to(torch.float32), recompute=recompute)
+    assert asked == [gradients_on and not recompute]
 
 
 def test_without_states_and_with_a_scale() -> None:
