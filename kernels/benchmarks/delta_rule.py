@@ -231,7 +231,7 @@ def _errors(rule: Callable[..., Any], problem: Problem, gated: bool) -> tuple[fl
 
 
 def _deviation(actual: Any, expected: Any) -> float:
-    return float((actual.double() - expected).norm() / expected.norm())
+    return float((actual.detach().double() - expected.detach()).norm() / expected.detach().norm())
 
 
 if __name__ == "__main__":
