@@ -53,7 +53,8 @@ def theirs(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, g: Tensor | None, **op
 
 def errors(found: Answers, exact: Answers) -> list[float]:
     """Relative, in the Euclidean norm."""
-    return [float((a.detach().double() - b.detach()).norm() / b.detach().norm()) for a, b in zip(found, exact, strict=True)]
+    pairs = [(a.detach().double(), b.detach().double()) for a, b in zip(found, exact, strict=True)]
+    return [float((a - b).norm() / b.norm()) for a, b in pairs]
 
 
 def halves_and_doubles(sizes: Sizes, sequences: int | None = None) -> tuple[Sample, Sample]:
