@@ -30,6 +30,16 @@ SESSION_HOME = open_home(Path(_folder.name))
 os.environ.update(local_server.prefect_environment(SESSION_HOME))
 
 
+#: Fixtures that start a Prefect server; whoever asks for one is a test of `make test-server`.
+SERVERS = {"prefect_home", "fleet"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs a server, so that the fast tests are those that need none."""
+    if SERVERS & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.server)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Prefect's workers may hang at exit, here too."""
     leaving.within(int(exitstatus))
