@@ -85,7 +85,9 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("starved", [1, 2])
-def test_a_starved_job_runs_once_more_alone(sandbox: Pool, monkeypatch: pytest.MonkeyPatch, starved: int) -> None:
+def test_a_starved_job_runs_once_more_alone(
+    sandbox: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starved: int
+) -> None:
     """The first `starved` runs are judged as if the host had kept them waiting."""
     judged: list[Cost] = []
     real = verdict.judge
@@ -97,6 +99,7 @@ def test_a_starved_job_runs_once_more_alone(sandbox: Pool, monkeypatch: pytest.M
         return real(ending, *rest)
 
     monkeypatch.setattr(verdict, "judge", judge)
+    monkeypatch.setattr(sandbox, "_load", Load(tmp_path))  # another program's long jobs are not this test's affair
     job = Job("def main(request): return 1", ADAPTER, "call:main", None, FAST)
     if starved == 1:
         result = sandbox.run(job)
