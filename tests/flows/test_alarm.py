@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.server
 import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +124,43 @@ async def test_the_automation_is_made_once_and_only_with_a_block(prefect_home: P
             await notifications.ensure(client, "custom-webhook/gone")
         with pytest.raises(ConfigError, match="TYPE/NAME"):
             await notifications.ensure(client, "night")
+
+
+@contextmanager
+def _listening() -> Iterator[tuple[str, list[str]]]:
+    """A web server that keeps what is posted to it."""
+    posted: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing to the terminal."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", posted
+        server.shutdown()
+
+
+async def test_an_alert_arrives_at_the_webhook(prefect_home: Path, tmp_path: Path, listener: _Listener) -> None:
+    """From the round that ended to somebody's chat: event, automation, block, HTTP."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    with _listening() as (url, posted), archive_in(tmp_path) as archive:
+        block = CustomWebhookNotificationBlock(name="heard", url=url, json_data={"said": "{{subject}}: {{body}}"})
+        await block.asave("heard", overwrite=True)
+        async with get_client() as client:
+            made = await notifications.ensure(client, "custom-webhook/heard")
+            await asyncio.sleep(2)  # the server's triggers learn of a new automation a moment later
+            await asyncio.to_thread(_rounds, archive, SETTINGS, 1.0, 1.0, 1.0)
+            for _ in range(120):
+                if posted:
+                    break
+                await asyncio.sleep(0.25)
+            assert made is not None
+            await client.delete_automation(made)
+    assert [json.loads(each)["said"] for each in posted] == [f"Nightshift: {NAME}: no new best for 2 rounds (round 12)"]
