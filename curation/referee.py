@@ -58,9 +58,9 @@ def offence(original: str, text: str) -> str:
     available = Counter(source)
     repaired = Counter(words(repair(original)))
     slack = max(SLACK_WORDS, SLACK_SHARE * len(kept))
-    joined = original.lower().replace("\xad", "").replace("-\n", "")
+    letters = _letters(original)
     unknown = [word for word in kept if word not in available and word not in repaired]
-    if sum(word not in joined and word not in _bare(joined) for word in unknown) > slack:
+    if sum(word not in letters for word in unknown) > slack:
         return "invents text"
     most = available | repaired
     surplus = sum(count - most[word] for word, count in Counter(kept).items() if count > most[word] > 0)
@@ -79,23 +79,23 @@ def words(text: str) -> list[str]:
 def repair(text: str) -> str:
     """The text with entities decoded, tags cut out, soft hyphens joined and mojibake undone: what may newly appear."""
     text = re.sub(r"<[^<>]{0,300}>", "", html.unescape(html.unescape(text)))
-    text = re.sub(r"[\xad\u200b\u200c\u200d\ufeff]", "", text)
-    text = re.sub(r"(\w)-\n(\w)", r"\1\2", text)
+    both = (_undone(line) or line for line in text.split("\n"))
+    text = re.sub("[\xad\u200b-\u200f\ufeff]", "", "\n".join(both))
+    return re.sub(r"(\w)-\n(\w)", r"\1\2", text)
+
+
+def _undone(line: str) -> str:
     for codec in ("cp1252", "latin-1"):
-        text += "\n" + "\n".join(_undone(line, codec) for line in text.split("\n"))
-    return text
+        try:
+            return line.encode(codec).decode("utf-8")
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+    return ""
 
 
-def _undone(line: str, codec: str) -> str:
-    try:
-        return line.encode(codec).decode("utf-8")
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return ""
-
-
-def _bare(text: str) -> str:
-    """The text without anything but letters, in which a word that was split by a tag or a sign is found again."""
-    return re.sub(r"[\W\d_]+", "", re.sub(r"<[^<>]{0,300}>", "", text))
+def _letters(text: str) -> str:
+    """The plain letters alone, in which a word that was split by a tag, a sign or mojibake is found again."""
+    return re.sub("[^a-z]+", "", re.sub(r"<[^<>]{0,300}>", "", text.lower()))
 
 
 def _out_of_order(source: Sequence[str], kept: Sequence[str]) -> int:
