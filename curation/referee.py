@@ -60,7 +60,7 @@ def offence(original: str, text: str) -> str:
     slack = max(SLACK_WORDS, SLACK_SHARE * len(kept))
     letters = _letters(original)
     unknown = [word for word in kept if word not in available and word not in repaired]
-    if sum(word not in letters for word in unknown) > slack:
+    if sum(_letters(word) not in letters for word in unknown) > slack:
         return "invents text"
     most = available | repaired
     surplus = sum(count - most[word] for word, count in Counter(kept).items() if count > most[word] > 0)

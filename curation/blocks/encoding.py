@@ -7,14 +7,6 @@ from typing import Annotated
 from curation.blocks.toolkit import re
 
 
-def as_it_is(text: str) -> str:
-    """Change nothing.
-
-    Where the source is known to be sound, every repair is a risk.
-    """
-    return text
-
-
 def drop_invisible(text: str) -> str:
     """Remove soft hyphens, zero-width and control characters.
 

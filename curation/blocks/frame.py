@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from curation.blocks.boilerplate import common_phrases as boilerplate
-from curation.blocks.encoding import as_it_is as encoding
+from curation.blocks.encoding import drop_invisible as encoding
 from curation.blocks.keep import nothing as keep
 from curation.blocks.markup import known_tags as markup
-from curation.blocks.private import leave as private
-from curation.blocks.repeats import leave_them as repeats
+from curation.blocks.private import cut_out as private
+from curation.blocks.repeats import exact_lines as repeats
 from curation.blocks.spacing import tidy as spacing
 from curation.blocks.worth import anything as worth
 

@@ -7,14 +7,6 @@ from typing import Annotated
 from curation.blocks.toolkit import bare, re
 
 
-def leave(lines: list[str]) -> list[str]:
-    """Change nothing.
-
-    Only for sources that are known to be free of private data.
-    """
-    return lines
-
-
 def cut_out(lines: list[str]) -> list[str]:
     """Cut e-mail addresses and telephone numbers out of their lines.
 

@@ -7,14 +7,6 @@ from typing import Annotated
 from curation.blocks.toolkit import Counter, Keep, bare, re
 
 
-def leave_them(lines: list[str], keep: Keep) -> list[str]:
-    """Change nothing.
-
-    Code and tables repeat lines for good reason.
-    """
-    return lines
-
-
 def exact_lines(lines: list[str], keep: Keep, *, shortest: Annotated[int, (1, 80)] = 25) -> list[str]:
     """Keep the first of equal lines, if they have some length; shorter ones stay.
 
