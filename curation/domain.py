@@ -139,9 +139,7 @@ class Curation(BaseDomain):
         """The corpus that fitness is measured on, from the cache."""
         return build.development(self.options.documents, self.options.corpus_seed)
 
-    def _clean(
-        self, code: str, corpus: Corpus, seed: int, sandbox: Sandbox, workspace: Workspace
-    ) -> Trained | Failure:
+    def _clean(self, code: str, corpus: Corpus, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         steps = stock_steps(code, sandbox)
         if isinstance(steps, Failure):
             return steps

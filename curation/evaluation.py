@@ -80,7 +80,9 @@ def bits_of(corpus: Corpus, cleaned: Sequence[str | None]) -> tuple[float, ...]:
 
 def _plain(corpus: Corpus, cleaned: Sequence[str | None], kept: Kept, verdict: Verdict) -> dict[str, float]:
     raw_tokens = float(raw_report(corpus).kept.kept_D.sum())
-    planted = [(text or "", value) for text, doc in zip(cleaned, corpus.documents, strict=True) for value in doc.private]
+    planted = [
+        (text or "", value) for text, doc in zip(cleaned, corpus.documents, strict=True) for value in doc.private
+    ]
     texts = [text for text in cleaned if text]
     return {
         "precision": kept.precision,

@@ -91,7 +91,7 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
             self.chars_in += len(document.text)
             yield from self._passed_on(document, text)
 
-    def _passed_on(self, document: Document, text: str | None | Fault) -> Iterator[Document]:
+    def _passed_on(self, document: Document, text: str | Fault | None) -> Iterator[Document]:
         if isinstance(text, Fault):
             self.faults += 1
             self.stat_update("faults")
@@ -122,15 +122,20 @@ def stock(steps: Sequence[StockStep]) -> list[PipelineStep]:
 
 
 def run_in_memory(
-    code: str, steps: Sequence[StockStep], sources: Sequence[Source], sandbox: Sandbox, allowance: Allowance, batch: BatchSize
-) -> tuple[list[str | None | Fault], Cost] | Failure:
+    code: str,
+    steps: Sequence[StockStep],
+    sources: Sequence[Source],
+    sandbox: Sandbox,
+    allowance: Allowance,
+    batch: BatchSize,
+) -> tuple[list[str | Fault | None], Cost] | Failure:
     """The same pipeline over documents in memory, in order: how a strategy is judged. None: dropped, by whichever step."""
     datatrove_logger.disable("datatrove")
     candidate = CandidateStep(code, lambda: _Lent(sandbox), allowance, batch)
     data: Any = (Document(source.text, str(at), metadata=dict(source.metadata)) for at, source in enumerate(sources))
     for step in (*stock(steps), candidate):
         data = step(data, 0, 1)
-    cleaned: list[str | None | Fault] = [None] * len(sources)
+    cleaned: list[str | Fault | None] = [None] * len(sources)
     try:
         for document in data:
             cleaned[int(document.id)] = document.metadata.get("fault", document.text)

@@ -109,9 +109,7 @@ STOCK: Mapping[str, Stock] = {
         },
         "spacy",
     ),
-    "PIIFormatter": Stock(
-        FORMATTERS, {"remove_emails": _FLAG, "remove_ips": _FLAG, "only_remove_public_ips": _FLAG}
-    ),
+    "PIIFormatter": Stock(FORMATTERS, {"remove_emails": _FLAG, "remove_ips": _FLAG, "only_remove_public_ips": _FLAG}),
     "SymbolLinesFormatter": Stock(FORMATTERS, {}),
     "FTFYFormatter": Stock(FORMATTERS, {}, "ftfy"),
 }

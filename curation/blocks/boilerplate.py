@@ -73,7 +73,9 @@ def scored(
         r"|print|e-?mail this|search|home|about us|contact|help|faq|register|password|account|loading|javascript"
         r"|copyright|updated|disclaimer|previous|next|top)\b|©"
     )
-    script = re.compile(r"\bfunction ?\w*\(.*\{|\bvar \w+ ?=|document\.\w+|window\.\w+|^\s*[.#@]?[\w-]+ ?\{.*:.*\}|https?://\S+\.js")
+    script = re.compile(
+        r"\bfunction ?\w*\(.*\{|\bvar \w+ ?=|document\.\w+|window\.\w+|^\s*[.#@]?[\w-]+ ?\{.*:.*\}|https?://\S+\.js"
+    )
     last = len(lines)
     kept = []
     for at, line in enumerate(lines):

@@ -23,9 +23,7 @@ def prose(line: str, *, words: Annotated[int, (4, 20)] = 9, share: Annotated[flo
     return word_count(line) >= words and function_share(line) >= share
 
 
-def technical(
-    line: str, *, indent: Annotated[int, (1, 8)] = 4, signs: Annotated[float, (0.05, 0.6)] = 0.2
-) -> bool:
+def technical(line: str, *, indent: Annotated[int, (1, 8)] = 4, signs: Annotated[float, (0.05, 0.6)] = 0.2) -> bool:
     """Protect code, formulas, table rows, citations and dosages.
 
     Indented lines with operators, rows with columns, numbered references, and numbers with units.

@@ -25,7 +25,9 @@ def cut_or_drop(lines: list[str], *, longest: Annotated[int, (20, 160)] = 90) ->
     found = re.compile(
         r"<?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{2,20}){1,3}>?|(?:\+\d{1,3}[ -])?(?:\(\d{3}\) ?|\b\d{3}[-.])\d{3}[-. ]\d{4}\b"
     )
-    opening = re.compile(r"(?i)^\W*(?:contact|authors?|tel|e-?mail|mail|phone|call|fax|write to|for questions|by|from|support)\b")
+    opening = re.compile(
+        r"(?i)^\W*(?:contact|authors?|tel|e-?mail|mail|phone|call|fax|write to|for questions|by|from|support)\b"
+    )
     kept = []
     for line in lines:
         if not re.search(r"@|\d{3}", line) or not found.search(line):

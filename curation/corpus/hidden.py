@@ -161,7 +161,9 @@ def signatures(draft: Draft, rng: Random) -> None:
     given = who.split()[0].lower()
     spelt = f"{given} [at] {rng.choice(DOMAINS).replace('.', ' [dot] ')}"
     plain = f"{given}.{rng.randint(10, 99)}@{rng.choice(DOMAINS)}"
-    phone = rng.choice(("+49 30 {} {}", "+44 20 {} {}", "+33 1 {} {}")).format(rng.randint(1000, 9999), rng.randint(1000, 9999))
+    phone = rng.choice(("+49 30 {} {}", "+44 20 {} {}", "+33 1 {} {}")).format(
+        rng.randint(1000, 9999), rng.randint(1000, 9999)
+    )
     address = f"{rng.randint(2, 180)} Harbour Street, Northtown NT{rng.randint(1, 9)} 4QB"
     planted = rng.sample((spelt, plain, phone, address), rng.randint(1, 3))
     draft.private += planted

@@ -59,8 +59,8 @@ SCRIPTS = (
     "<script type=\"text/javascript\">var s = document.createElement('script'); s.async = true;</script>",
     "<style>.content { margin: 0 auto; width: 960px; }</style>",
     "<!-- begin sidebar widget -->",
-    "<iframe src=\"https://ads.webpost.net/frame?id=3381\" width=\"300\"></iframe>",
-    "<img src=\"/images/banner_{topic}.gif\" alt=\"banner\" />",
+    '<iframe src="https://ads.webpost.net/frame?id=3381" width="300"></iframe>',
+    '<img src="/images/banner_{topic}.gif" alt="banner" />',
     "function trackClick(e) { ga('send', 'event', 'link', e.target.href); return true; }",
 )
 TOPICS = ("python", "statistics", "science", "coding", "math", "engineering", "network", "data")
@@ -72,11 +72,11 @@ def tags(draft: Draft, rng: Random) -> None:
         line = draft.lines[place]
         text = line.text.replace("&", "&amp;").replace('"', "&quot;").replace("'", "&#39;")
         if rng.random() < 0.35:
-            name = rng.choice(("p", "div class=\"text\"", "li", "td", "span style=\"color:#333\""))
+            name = rng.choice(("p", 'div class="text"', "li", "td", 'span style="color:#333"'))
             text = f"<{name}>{text}</{name.partition(' ')[0]}>"
         words = text.split(" ")
         if len(words) > 4 and rng.random() < 0.35:
-            at, name = rng.randrange(1, len(words)), rng.choice(("b", "em", "strong", "a href=\"/wiki/page\"", "i"))
+            at, name = rng.randrange(1, len(words)), rng.choice(("b", "em", "strong", 'a href="/wiki/page"', "i"))
             words[at] = f"<{name}>{words[at]}</{name.partition(' ')[0]}>"
         text = " ".join(words)
         line.text = re.sub(r"  +", lambda run: "&nbsp;" * len(run[0]), text) if rng.random() < 0.2 else text

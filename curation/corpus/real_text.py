@@ -23,7 +23,32 @@ from curation.inside.adapter import ALLOWED
 SHORTEST_WORDS, LONGEST_CHARS = 70, 2_400
 STRING = re.compile(r'r?"""(.*?)"""', re.DOTALL)
 LEFT_OUT = re.compile(r"(^|/)(site-packages|tests?|idlelib|lib2to3|ensurepip|encodings|pydoc_data|turtledemo)(/|$)")
-STOP_WORDS = frozenset("the of to and in a is that for it as be this with are by on not or if from which".split())
+STOP_WORDS = frozenset(
+    [
+        "the",
+        "of",
+        "to",
+        "and",
+        "in",
+        "a",
+        "is",
+        "that",
+        "for",
+        "it",
+        "as",
+        "be",
+        "this",
+        "with",
+        "are",
+        "by",
+        "on",
+        "not",
+        "or",
+        "if",
+        "from",
+        "which",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)

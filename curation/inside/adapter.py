@@ -67,7 +67,9 @@ def load(candidate_path: str) -> dict[str, Any]:
 
 
 def _shut() -> None:
-    refused = frozenset({"open", "import", "os.listdir", "os.scandir", "ctypes.dlopen", "sys._getframe", "gc.get_objects"})
+    refused = frozenset(
+        {"open", "import", "os.listdir", "os.scandir", "ctypes.dlopen", "sys._getframe", "gc.get_objects"}
+    )
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in refused:
@@ -88,11 +90,22 @@ def _one(function: Callable[[str, dict[str, Any]], Any], text: str, metadata: di
         return {"error": "crash", "message": f"{type(error).__name__}: {error}"[:300], "trace": trace}
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    if cleaned is None or type(cleaned) is str:
-        return cleaned
-    if isinstance(cleaned, str):
-        return str(cleaned)
+    if cleaned is None:
+        return None
+    if type(cleaned) is str:
+        return (
+            cleaned if _is_storable(cleaned) else {"error": "invalid", "message": "text with NUL or half a surrogate"}
+        )
     return {"error": "invalid", "message": f"clean() returned {type(cleaned).__name__}; expected str or None"}
+
+
+def _is_storable(text: str) -> bool:
+    """The sandbox would refuse the whole batch for it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _ring(number: int, frame: FrameType | None) -> None:

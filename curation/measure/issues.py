@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 Span = tuple[int, int]
-TAG = re.compile(r"</?(?:[a-z]{1,10}|h[1-6])(?:\s[^<>]{0,300})?/?>|<!--.{0,300}?-->|&(?:[a-z]{2,8}|#\d{2,5});", re.DOTALL)
+TAG = re.compile(
+    r"</?(?:[a-z]{1,10}|h[1-6])(?:\s[^<>]{0,300})?/?>|<!--.{0,300}?-->|&(?:[a-z]{2,8}|#\d{2,5});", re.DOTALL
+)
 SCRIPT = re.compile(r"^.*(?:\bfunction\s*\w*\(|\bvar \w+ ?=|document\.|<script|<style|\{[^{}]*:[^{}]*;\s*\}).*$", re.M)
 BOILERPLATE = re.compile(
     r"\b(?:cookies?|privacy policy|terms of (?:use|service)|all rights reserved|copyright|log ?in|sign (?:in|up)|register"

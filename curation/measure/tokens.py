@@ -76,7 +76,9 @@ def tokens(text: str) -> list[str]:
 
 def kept(cleaned: Sequence[str | None], truths: Sequence[str]) -> Kept:
     """Counts over all documents; a dropped document keeps nothing."""
-    rows = [_row(Counter(tokens(text or "")), Counter(tokens(truth))) for text, truth in zip(cleaned, truths, strict=True)]
+    rows = [
+        _row(Counter(tokens(text or "")), Counter(tokens(truth))) for text, truth in zip(cleaned, truths, strict=True)
+    ]
     table = np.array(rows, dtype=np.float64).reshape(-1, 3)
     return Kept(table[:, 0], table[:, 1], table[:, 2])
 

@@ -5,7 +5,8 @@ import re
 
 BLOCK = re.compile(r"<(script|style|iframe)\b.*?</\1>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
 TAG = re.compile(
-    r"</?(?:p|div|span|a|b|i|u|em|strong|li|ul|ol|td|tr|th|table|br|hr|img|h[1-6]|font|center|iframe)\b[^<>]*>", re.IGNORECASE
+    r"</?(?:p|div|span|a|b|i|u|em|strong|li|ul|ol|td|tr|th|table|br|hr|img|h[1-6]|font|center|iframe)\b[^<>]*>",
+    re.IGNORECASE,
 )
 CODE = re.compile(r"\bfunction \w*\(.*\{|\bvar \w+ ?= ?|document\.createElement|^\s*\.[\w-]+ ?\{")
 INVISIBLE = re.compile("[\xad\u200b-\u200f\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]")

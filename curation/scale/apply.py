@@ -118,7 +118,9 @@ def claim(plan: Plan, files: list[str]) -> None:
         (plan.books / "strategy.py").write_text(plan.code, encoding="utf-8")
         manifest.write_text(json.dumps({"source": str(plan.source), "files": files}, indent=1), encoding="utf-8")
     elif json.loads(manifest.read_text(encoding="utf-8"))["files"] != files:
-        raise ApplyError(f"the files under {plan.source} have changed since this output was begun: choose another folder")
+        raise ApplyError(
+            f"the files under {plan.source} have changed since this output was begun: choose another folder"
+        )
 
 
 def _pipeline(plan: Plan, files: list[str], open_sandbox: OpenSandbox) -> list[Any]:

@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datatrove.data import Document
 from datatrove.pipeline.readers.base import BaseDiskReader
+from datatrove.utils.logging import logger as datatrove_logger
 
 from curation.cleaning import Fault
 from curation.scale.ledger import Ledger
 
+datatrove_logger.disable("datatrove")  # its running commentary goes to stderr; the ledger says what happened
 ROWS_AT_ONCE = 100
 TORN = (OSError, EOFError, zlib.error, pa.ArrowException)  # a file that ends early or is not what its name says
 
