@@ -77,9 +77,8 @@ def throughput(strategy: str, mb: float, files: int, repeats: int, folder: Path)
             if name not in best or run.cpu_s < best[name].cpu_s:
                 best[name] = run
     for name, run in best.items():
-        print(
-            f"  {name:20} {run.cpu_s:7.2f} CPU-s {run.wall_s:7.2f} s wall {documents / run.cpu_s:7.0f} documents per CPU-s"
-        )
+        speed = documents / run.cpu_s
+        print(f"  {name:20} {run.cpu_s:7.2f} CPU-s {run.wall_s:7.2f} s wall {speed:7.0f} documents per CPU-s")
     print(f"  apply / plain loop: {best['plain loop'].cpu_s / best['apply, 1 process'].cpu_s:.2f} x per core")
     print(f"  2 processes / 1:    {best['apply, 2 processes'].cpu_s / best['apply, 1 process'].cpu_s:.2f} x CPU time")
 

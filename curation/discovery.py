@@ -20,7 +20,7 @@ SAMPLED, SHOWN, RARE = 60, 5, 0.05
 ADVICE = {
     "markup": "Cut out HTML's own tags and decode entities; leave other text in angle brackets alone.",
     "script": "Delete lines of page code as a whole; code of the text itself is indented or stands between prose.",
-    "boilerplate": "Delete short lines with phrases of menus, banners and footers; long lines with such words are text.",
+    "boilerplate": "Delete short lines with phrases of menus, banners and footers; long ones are text.",
     "encoding": "Read spoiled lines again as UTF-8, and keep a line as it is where that fails.",
     "invisible": "Remove soft hyphens, zero-width and control characters before any rule looks at words.",
     "private data": "Drop short contact lines; cut addresses and numbers out of the others.",
@@ -65,7 +65,7 @@ def item(finding: Finding) -> Item:
     return Item(
         id=f"curation-issue-{slug}",
         domain="curation",
-        insight=f"{finding.share:.0%} of the sampled {words} documents of {finding.quality} quality show {finding.issue}.",
+        insight=f"{finding.share:.0%} of sampled {words} documents of {finding.quality} quality show {finding.issue}.",
         triggers=(finding.issue, words, f"{finding.quality} quality"),
         background="Seen in documents " + ", ".join(str(index) for index in finding.documents) + ".",
         guidance=ADVICE[finding.issue],

@@ -20,6 +20,7 @@ from curation.cleaning import Allowance, Cleaned, Fault, Source, add, stock_step
 from curation.corpus import build
 from curation.corpus.build import Corpus
 from curation.evaluation import evaluate
+from curation.inside.adapter import ALLOWED
 from curation.strategy import MOST_STEPS, PLACEHOLDERS, STOCK, StockStep
 from tasks.contract import (
     DISCOVERED,
@@ -220,6 +221,7 @@ def contract_text(options: CurationOptions) -> str:
         placeholders=" ".join(PLACEHOLDERS),
         steps=MOST_STEPS,
         stock=stock,
+        modules=", ".join(ALLOWED),
     )
 
 
@@ -232,24 +234,24 @@ def _unplain(entry: Any) -> Cleaned:
 
 
 GOAL = (
-    "Write a strategy that cleans documents of a technical web corpus for pre-training a language model: remove what no "
-    "reader came for, keep all of the text. {documents} documents are cleaned, and the kept tokens are compared with a "
-    "clean version that you do not see."
+    "Write a strategy that cleans documents of a technical web corpus for pre-training a language model: remove what "
+    "no reader came for, keep all of the text. {documents} documents are cleaned, and the kept tokens are compared "
+    "with a clean version that you do not see."
 )
 PROGRAM_CONTRACT = """\
 Define `clean(text: str, metadata: dict) -> str | None`: the cleaned text, or None to drop the document.
 - Pure: it depends on its document alone. Documents come in any order; a sample is cleaned again in another order.
-- It removes, repairs and normalises. It never reorders, adds, invents or merges text. Private data may be replaced by one
-  of {placeholders}, which the measures look through.
+- It removes, repairs and normalises. It never reorders, adds, invents or merges text. Private data may be replaced by
+  one of {placeholders}, which the measures look through.
 - metadata holds `category` (mathematics, computer_science, other_stem, ...) and `quality` (high, low).
 - {document_cpu_s:g} CPU seconds for one document, {cpu_s:g} for all of them. No files, no network, no state.
-- Only modules of Python for text and numbers: re, html, unicodedata, collections, functools, itertools, math, string...
-- Optional: `STEPS`, a literal list of at most {steps} pairs [name, {{threshold: value}}], stock steps of Datatrove that run
-  before clean(). Names and thresholds:
+- Only these modules of Python: {modules}.
+- Optional: `STEPS`, a literal list of at most {steps} pairs [name, {{threshold: value}}], stock steps of Datatrove
+  that run before clean(). Names and thresholds:
 {stock}
 """
 NOTES = (
-    "What good strategies share (paper, section 4.2): targeted removal of noise, normalisation of format, and rules that "
-    "preserve what the domain needs (code, formulas, tables, citations, dosages); measurable thresholds; explicit care "
-    "against deleting too much. The judge's score is of a rule judge, no model."
+    "What good strategies share (paper, section 4.2): targeted removal of noise, normalisation of format, and rules "
+    "that preserve what the domain needs (code, formulas, tables, citations, dosages); measurable thresholds; explicit "
+    "care against deleting too much. The judge's score is of a rule judge, no model."
 )

@@ -1,4 +1,4 @@
-"""All measures on one strategy's cleaned documents, by trusted code, paired with the raw texts of the same documents."""
+"""All measures on one strategy's cleaned documents, by trusted code, paired with the same documents' raw texts."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _groups(corpus: Corpus) -> dict[str, list[int]]:
 
 
 def _worst(corpus: Corpus, cleaned: Sequence[str | None], kept: Kept) -> list[dict[str, JSON]]:
-    """Three documents that lost or kept most: what the Analyzer may look at. Texts are shortened, truth is not shown."""
+    """The three documents that are most wrong, for the Analyzer. Texts are shortened, truth is not shown."""
     wrong_D = kept.kept_D + kept.true_D - 2.0 * kept.right_D
     worst = sorted(range(len(cleaned)), key=lambda i: -wrong_D[i])[:3]
     return [

@@ -94,7 +94,6 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
     def _passed_on(self, document: Document, text: str | Fault | None) -> Iterator[Document]:
         if isinstance(text, Fault):
             self.faults += 1
-            self.stat_update("faults")
             if self.on_fault is None:
                 document.metadata["fault"] = text
                 yield document
@@ -102,9 +101,7 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
                 self.on_fault(document.id, text)
         elif not text:
             self.dropped += 1
-            self.stat_update("dropped")
         else:
-            self.stat_update("kept")
             self.chars_out += len(text)
             document.text = text
             yield document
@@ -129,7 +126,7 @@ def run_in_memory(
     allowance: Allowance,
     batch: BatchSize,
 ) -> tuple[list[str | Fault | None], Cost] | Failure:
-    """The same pipeline over documents in memory, in order: how a strategy is judged. None: dropped, by whichever step."""
+    """The same pipeline over documents in memory, in order. None: dropped, by whichever step."""
     datatrove_logger.disable("datatrove")
     candidate = CandidateStep(code, lambda: _Lent(sandbox), allowance, batch)
     data: Any = (Document(source.text, str(at), metadata=dict(source.metadata)) for at, source in enumerate(sources))

@@ -19,7 +19,7 @@ FORBIDDEN_CALLS = frozenset({
 })  # fmt: skip
 #: Modules that an allowed module has imported, and could be reached through it.
 FORBIDDEN_ATTRIBUTES = frozenset({
-    "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "pydoc", "codecs_open", "threading",
+    "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "pydoc", "threading",
 })  # fmt: skip
 
 

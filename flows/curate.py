@@ -230,8 +230,8 @@ def _show(done: Applied, as_json: bool) -> None:
     out = Console(highlight=False)
     out.print(f"{done.shards} files, {done.done_before} of them done before; {counts.read} documents read")
     out.print(
-        f"kept {counts.kept}, dropped {counts.dropped_by_strategy} by the strategy and {counts.dropped_by_stock_steps} by "
-        f"stock steps; faults: {faults}; unreadable files: {counts.unreadable_files}"
+        f"kept {counts.kept}, dropped {counts.dropped_by_strategy} by the strategy and "
+        f"{counts.dropped_by_stock_steps} by stock steps; faults: {faults}; unreadable files: {counts.unreadable_files}"
     )
     share = counts.chars_out / counts.chars_in if counts.chars_in else 0.0
     out.print(f"{share:.1%} of the characters kept; every fault is named in {done.books / 'faults'}", soft_wrap=True)

@@ -184,7 +184,7 @@ class Domain(Protocol):
         """What a run of train or benchmark takes. Pure; asked before every run."""
 
     def prepare(self, workspace: Workspace) -> None:
-        """Once per campaign: corpora, base checkpoints, data shards; DISCOVERED, if its data taught it anything. Resumable."""
+        """Once per campaign: corpora, base checkpoints, data shards; DISCOVERED if there is any. Resumable."""
 
     def check(self, code: str) -> list[Issue]:
         """Static checks, in milliseconds. The code has already been parsed inside the sandbox; never execute it here.

@@ -13,10 +13,11 @@ def common_phrases(lines: list[str], keep: Keep, *, longest: Annotated[int, (40,
     Long lines with such words are text about them.
     """
     phrases = re.compile(
-        r"(?i)\b(?:cookies?|privacy policy|terms of (?:use|service)|all rights reserved|log ?in|sign (?:in|up)|subscribe"
-        r"|newsletter|share (?:this|on)|leave a comment|\d+ comments?$|advertisement|sponsored|click here|back to top|skip to"
-        r"|main menu|powered by|sitemap|like this|tweet|posted in|related (?:articles|posts)|best price|limited time"
-        r"|print this|search this|last updated|about us|contact us|read more|follow us)\b|©"
+        r"(?i)\b(?:cookies?|privacy policy|terms of (?:use|service)|all rights reserved|log ?in|sign (?:in|up)"
+        r"|subscribe|newsletter|share (?:this|on)|leave a comment|\d+ comments?$|advertisement|sponsored"
+        r"|click here|back to top|skip to|main menu|powered by|sitemap|like this|tweet|posted in"
+        r"|related (?:articles|posts)|best price|limited time|print this|search this|last updated|about us"
+        r"|contact us|read more|follow us)\b|©"
     )
     kept = []
     for line in lines:
@@ -35,10 +36,11 @@ def phrases_and_menus(
     A row of separators is a menu if its parts are short; table rows need protection by the slot `keep`.
     """
     phrases = re.compile(
-        r"(?i)\b(?:cookies?|privacy policy|terms of (?:use|service)|rights reserved|log ?in|sign (?:in|up)|subscribe"
-        r"|newsletter|share (?:this|on)|comments?$|advertisement|sponsored|click here|to top|skip to|main menu|powered by"
-        r"|sitemap|like this|tweet|posted (?:in|by|on)|related (?:articles|posts)|best price|limited time|print this"
-        r"|search this|last updated|about us|contact us|read more|follow us|sign up|free (?:download|trial))\b|©"
+        r"(?i)\b(?:cookies?|privacy policy|terms of (?:use|service)|rights reserved|log ?in|sign (?:in|up)"
+        r"|subscribe|newsletter|share (?:this|on)|comments?$|advertisement|sponsored|click here|to top|skip to"
+        r"|main menu|powered by|sitemap|like this|tweet|posted (?:in|by|on)|related (?:articles|posts)"
+        r"|best price|limited time|print this|search this|last updated|about us|contact us|read more|follow us"
+        r"|sign up|free (?:download|trial))\b|©"
     )
     script = re.compile(r"\bfunction ?\w*\(.*\{|\bvar \w+ ?=|document\.\w+|window\.\w+|^\s*[.#][\w-]+ ?\{.*:")
     kept = []
@@ -67,11 +69,12 @@ def scored(
     No sign decides alone, so a word such as "comment" in the middle of a text costs nothing.
     """
     strong = re.compile(
-        r"(?i)\b(?:cookies?|consent|privacy|terms of|rights reserved|log ?in|sign (?:in|up)|subscri\w+|newsletter|share|comments?"
-        r"|reply|advert\w*|sponsored|promo\w*|click|skip to|menu|powered by|sitemap|tweet|retweet|facebook|twitter|linkedin"
-        r"|instagram|whatsapp|follow|posted|tagged|related|popular|buy|cheap|price|order|free|off|download|offer|sale"
-        r"|print|e-?mail this|search|home|about us|contact|help|faq|register|password|account|loading|javascript"
-        r"|copyright|updated|disclaimer|previous|next|top)\b|©"
+        r"(?i)\b(?:cookies?|consent|privacy|terms of|rights reserved|log ?in|sign (?:in|up)|subscri\w+"
+        r"|newsletter|share|comments?|reply|advert\w*|sponsored|promo\w*|click|skip to|menu|powered by|sitemap"
+        r"|tweet|retweet|facebook|twitter|linkedin|instagram|whatsapp|follow|posted|tagged|related|popular|buy"
+        r"|cheap|price|order|free|off|download|offer|sale|print|e-?mail this|search|home|about us|contact|help"
+        r"|faq|register|password|account|loading|javascript|copyright|updated|disclaimer|previous|next|top)\b"
+        r"|©"
     )
     script = re.compile(
         r"\bfunction ?\w*\(.*\{|\bvar \w+ ?=|document\.\w+|window\.\w+|^\s*[.#@]?[\w-]+ ?\{.*:.*\}|https?://\S+\.js"

@@ -55,10 +55,8 @@ def runs(text: str, *, rounds: Annotated[int, (1, 3)] = 1) -> str:
         except UnicodeError:
             return match[0]
 
+    odd = "\x80-\xff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122"
+    invisible = "\xad\u200b-\u200f\u2060\ufeff\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
     for _ in range(rounds):
-        text = re.sub(
-            "[\x80-\xff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}",
-            mend,
-            text,
-        )
-    return re.sub("[\xad\u200b-\u200f\u2060\ufeff\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "", text)
+        text = re.sub(f"[{odd}]{{2,}}", mend, text)
+    return re.sub(f"[{invisible}]", "", text)

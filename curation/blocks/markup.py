@@ -12,10 +12,9 @@ def known_tags(text: str, *, longest: Annotated[int, (60, 2000), "log"] = 400) -
 
     Type parameters, file names and key names in angle brackets are text in technical documents.
     """
-    names = "p|div|span|a|b|i|u|s|em|strong|li|ul|ol|dl|dt|dd|td|tr|th|table|tbody|thead|br|hr|img|font|center|h[1-6]|iframe"
-    names += (
-        "|small|sup|sub|code|pre|blockquote|section|article|nav|header|footer|aside|form|input|button|label|link|meta"
-    )
+    names = "p|div|span|a|b|i|u|s|em|strong|li|ul|ol|dl|dt|dd|td|tr|th|table|tbody|thead|br|hr|img|font|center|h[1-6]"
+    names += "|small|sup|sub|code|pre|blockquote|section|article|nav|header|footer|aside|form|input|button|label"
+    names += "|link|meta|iframe"
     text = re.sub(r"(?is)<!--.{0,5000}?-->|<(script|style)\b.{0,20000}?</\1\s*>", "", text)
     text = re.sub(rf"(?i)</?(?:{names})(?:\s[^<>]{{0,{longest}}})?\s*/?>", "", text)
     return html.unescape(text)

@@ -23,7 +23,8 @@ def cut_or_drop(lines: list[str], *, longest: Annotated[int, (20, 160)] = 90) ->
     What is left of a contact line once the address is gone says nothing to a reader.
     """
     found = re.compile(
-        r"<?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{2,20}){1,3}>?|(?:\+\d{1,3}[ -])?(?:\(\d{3}\) ?|\b\d{3}[-.])\d{3}[-. ]\d{4}\b"
+        r"<?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{2,20}){1,3}>?|(?:\+\d{1,3}[ -])?(?:\(\d{3}\) ?"
+        r"|\b\d{3}[-.])\d{3}[-. ]\d{4}\b"
     )
     opening = re.compile(
         r"(?i)^\W*(?:contact|authors?|tel|e-?mail|mail|phone|call|fax|write to|for questions|by|from|support)\b"
@@ -48,8 +49,8 @@ def widest(lines: list[str], *, longest: Annotated[int, (20, 160)] = 90) -> list
         r"|(?:\(\d{3}\) ?|\b\d{3}[-.])\d{3}[-. ]\d{4}\b|\b(?:\d{4}[ -]){3}\d{4}\b|\b(?:\d{1,3}\.){3}\d{1,3}\b"
     )
     opening = re.compile(
-        r"(?i)^\W*(?:contact|authors?|tel|e-?mail|mail|phone|mobile|call|fax|write to|reach|for questions|by|from|support|address"
-        r"|skype|user|ip|sent)\b"
+        r"(?i)^\W*(?:contact|authors?|tel|e-?mail|mail|phone|mobile|call|fax|write to|reach|for questions|by"
+        r"|from|support|address|skype|user|ip|sent)\b"
     )
     kept = []
     for line in lines:

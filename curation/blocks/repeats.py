@@ -37,9 +37,8 @@ def neighbours_and_blocks(
         if bodies[at] and bodies[at] in bodies[max(0, at - 2) : at]:
             doomed.add(at)
         window = tuple(bodies[at : at + run])
-        if len(window) == run and sum(map(len, window)) >= shortest:
-            if first.setdefault(window, at) != at:
-                doomed.update(range(at, at + run))
+        if len(window) == run and sum(map(len, window)) >= shortest and first.setdefault(window, at) != at:
+            doomed.update(range(at, at + run))
     return [line for at, line in enumerate(lines) if at not in doomed]
 
 

@@ -12,40 +12,10 @@ __all__ = ["Annotated", "Callable", "Counter", "Keep", "bare", "function_share",
 
 Keep = Callable[[str], bool]  # whether a line must stay, whatever other rules say of it
 
-FUNCTION_WORDS = frozenset(
-    [
-        "the",
-        "of",
-        "to",
-        "and",
-        "in",
-        "a",
-        "is",
-        "that",
-        "for",
-        "it",
-        "as",
-        "be",
-        "this",
-        "with",
-        "are",
-        "by",
-        "on",
-        "not",
-        "or",
-        "if",
-        "from",
-        "which",
-        "can",
-        "an",
-        "at",
-        "has",
-        "have",
-        "was",
-        "were",
-        "will",
-    ]
-)
+WORDS = """
+the of to and in a is that for it as be this with are by on not or if from which can an at has have was were will
+"""
+FUNCTION_WORDS = frozenset(WORDS.split())
 
 
 def bare(line: str) -> str:

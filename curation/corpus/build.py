@@ -63,7 +63,7 @@ def _cached(kind: str, documents: int, seed: int, recipe: Recipe) -> Corpus:
 
 
 def build(kind: str, documents: int, seed: int, recipe: Recipe) -> Corpus:
-    """The corpus itself. Development and test documents are made from different passages, held-out texts from others."""
+    """The corpus itself. No passage serves twice: development, test, held out."""
     found = passages(seed)
     held_out, rest = found[:HELD_OUT], found[HELD_OUT:]
     half = len(rest) // 2

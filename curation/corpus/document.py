@@ -1,4 +1,4 @@
-"""A document while noise is put into it: lines, each with its truth; and the finished document with its hidden truth."""
+"""A document while noise is put into it: lines, each with its truth; and the finished document with its truth."""
 
 from __future__ import annotations
 

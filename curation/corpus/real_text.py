@@ -23,32 +23,8 @@ from curation.inside.adapter import ALLOWED
 SHORTEST_WORDS, LONGEST_CHARS = 70, 2_400
 STRING = re.compile(r'r?"""(.*?)"""', re.DOTALL)
 LEFT_OUT = re.compile(r"(^|/)(site-packages|tests?|idlelib|lib2to3|ensurepip|encodings|pydoc_data|turtledemo)(/|$)")
-STOP_WORDS = frozenset(
-    [
-        "the",
-        "of",
-        "to",
-        "and",
-        "in",
-        "a",
-        "is",
-        "that",
-        "for",
-        "it",
-        "as",
-        "be",
-        "this",
-        "with",
-        "are",
-        "by",
-        "on",
-        "not",
-        "or",
-        "if",
-        "from",
-        "which",
-    ]
-)
+WORDS = "the of to and in a is that for it as be this with are by on not or if from which"
+STOP_WORDS = frozenset(WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -49,8 +50,7 @@ def clean(candidate_path: str, request: dict[str, Any]) -> list[Result]:
 
 def load(candidate_path: str) -> dict[str, Any]:
     """The candidate's module namespace, made while nothing else can be opened any more."""
-    with open(candidate_path, encoding="utf-8") as source:
-        code = source.read()
+    code = Path(candidate_path).read_text(encoding="utf-8")
     for name in ALLOWED:
         importlib.import_module(name)
     for name in CODECS:

@@ -16,10 +16,10 @@ TAG = re.compile(
 )
 SCRIPT = re.compile(r"^.*(?:\bfunction\s*\w*\(|\bvar \w+ ?=|document\.|<script|<style|\{[^{}]*:[^{}]*;\s*\}).*$", re.M)
 BOILERPLATE = re.compile(
-    r"\b(?:cookies?|privacy policy|terms of (?:use|service)|all rights reserved|copyright|log ?in|sign (?:in|up)|register"
-    r"|subscribe|newsletter|share (?:this|on)|leave a comment|\d+ comments?|advertisement|sponsored|click here|back to top"
-    r"|skip to|main menu|powered by|sitemap|follow us|tweet|posted (?:in|by|on)|read more|related (?:articles|posts)"
-    r"|best price|limited time|print this)\b|©",
+    r"\b(?:cookies?|privacy policy|terms of (?:use|service)|all rights reserved|copyright|log ?in|sign (?:in"
+    r"|up)|register|subscribe|newsletter|share (?:this|on)|leave a comment|\d+ comments?|advertisement"
+    r"|sponsored|click here|back to top|skip to|main menu|powered by|sitemap|follow us|tweet|posted (?:in|by"
+    r"|on)|read more|related (?:articles|posts)|best price|limited time|print this)\b|©",
     re.IGNORECASE,
 )
 MENU = re.compile(r"^[^.|>»›\n]{1,40}(?:\s[|>»›]\s[^.|>»›\n]{1,40}){2,}$", re.M)

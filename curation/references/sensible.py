@@ -11,11 +11,11 @@ TAG = re.compile(
 CODE = re.compile(r"\bfunction \w*\(.*\{|\bvar \w+ ?= ?|document\.createElement|^\s*\.[\w-]+ ?\{")
 INVISIBLE = re.compile("[\xad\u200b-\u200f\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]")
 BOILERPLATE = re.compile(
-    r"\b(?:cookies?\b.*\b(?:site|website|experience|policy|accept|use)|accept (?:all )?cookies|privacy policy|terms of use"
-    r"|all rights reserved|copyright ©|log ?in \||sign up today|subscribe to our|newsletter|share (?:this|on)\b|leave a comment"
-    r"|^\d+ comments$|advertisement$|sponsored content|click here|back to top|skip to (?:main )?content|main menu"
-    r"|powered by|sitemap|like this:|^tweet this|posted in|related articles|best price|limited time|print this page"
-    r"|search this site|last updated|about us)",
+    r"\b(?:cookies?\b.*\b(?:site|website|experience|policy|accept|use)|accept (?:all )?cookies|privacy policy"
+    r"|terms of use|all rights reserved|copyright ©|log ?in \||sign up today|subscribe to our|newsletter"
+    r"|share (?:this|on)\b|leave a comment|^\d+ comments$|advertisement$|sponsored content|click here"
+    r"|back to top|skip to (?:main )?content|main menu|powered by|sitemap|like this:|^tweet this|posted in"
+    r"|related articles|best price|limited time|print this page|search this site|last updated|about us)",
     re.IGNORECASE,
 )
 MENU = re.compile(r"^[^.|>]{1,40}(?: [|>] [^.|>]{1,40}){2,}$")

@@ -1,1 +1,1 @@
-"""A strategy over a whole data set: sources, readers that record faults, executors, and `apply` that ties them together."""
+"""A strategy over a whole data set: readers that record faults, writers, executors, and `apply` that ties them up."""

@@ -1,7 +1,7 @@
 """`apply`: the winning strategy over a whole data set, in the sandbox, shard by shard, resumable.
 
 One file is one shard. Beside the output lies `.curate/HASH/`, keyed by the strategy and everything that changes what
-comes out: Datatrove's completion markers (a shard that is done is not done again), the list of files, faults and counts.
+comes out: Datatrove's completion markers (a done shard is not done again), the list of files, faults and counts.
 Another strategy, other settings or other files on the same output are refused, not mixed.
 """
 
@@ -118,9 +118,7 @@ def claim(plan: Plan, files: list[str]) -> None:
         (plan.books / "strategy.py").write_text(plan.code, encoding="utf-8")
         manifest.write_text(json.dumps({"source": str(plan.source), "files": files}, indent=1), encoding="utf-8")
     elif json.loads(manifest.read_text(encoding="utf-8"))["files"] != files:
-        raise ApplyError(
-            f"the files under {plan.source} have changed since this output was begun: choose another folder"
-        )
+        raise ApplyError(f"the files under {plan.source} have changed since this output was begun: take another folder")
 
 
 def _pipeline(plan: Plan, files: list[str], open_sandbox: OpenSandbox) -> list[Any]:

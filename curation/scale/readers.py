@@ -50,6 +50,9 @@ class RecordingReader(BaseDiskReader):  # type: ignore[misc]  # datatrove has no
         self.ledger.start(rank)
         yield from super().run(data, rank, world_size)
 
+    def update_doc_stats(self, document: Document) -> None:
+        """Nothing: the ledger counts, and Datatrove's statistics cost 0.05 ms per document."""
+
     def read_file(self, filepath: str) -> Iterator[Document]:
         """Every good document of a file; faults go to the ledger."""
         rows = self._parquet(filepath) if filepath.endswith(".parquet") else self._jsonl(filepath)

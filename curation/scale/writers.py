@@ -32,12 +32,32 @@ class Rows:
         return {**row, "metadata": json.dumps(document.metadata, default=str)}
 
 
+class _Lean:
+    """Writes without statistics per document, which the ledger has; one output file per shard, so one name."""
+
+    def run(self: Any, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """See PipelineStep."""
+        name = self.output_filename.substitute(rank=f"{rank:05d}")
+        with self:
+            for document in data:
+                self._write(self.adapter(document), self.output_mg.get_file(name), name)
+                yield document
+
+
+class LeanJsonl(_Lean, JsonlWriter):  # type: ignore[misc]  # datatrove has no types
+    """Datatrove's writer of JSON lines."""
+
+
+class LeanParquet(_Lean, ParquetWriter):  # type: ignore[misc]
+    """Datatrove's writer of parquet."""
+
+
 def writer(folder: Path, form: str, text_key: str, id_key: str) -> PipelineStep:
-    """A writer for one output file per shard. Parquet gets a fixed schema: columns may differ between documents."""
+    """A writer for one output file per shard. Parquet gets three columns: others may differ between documents."""
     rows = Rows(text_key, id_key, flat=form != "parquet")
     if form == "parquet":
-        return ParquetWriter(str(folder), adapter=rows, batch_size=ROWS_AT_ONCE, max_file_size=-1)
-    return JsonlWriter(str(folder), compression="gzip" if form == "jsonl.gz" else None, adapter=rows)
+        return LeanParquet(str(folder), adapter=rows, batch_size=ROWS_AT_ONCE, max_file_size=-1)
+    return LeanJsonl(str(folder), compression="gzip" if form == "jsonl.gz" else None, adapter=rows)
 
 
 class Account(PipelineStep):  # type: ignore[misc]  # datatrove has no types
