@@ -72,7 +72,7 @@ def build(kind: str, documents: int, seed: int, recipe: Recipe) -> Corpus:
         raise ValueError(f"this machine has {len(pool)} passages for {kind}; {documents} documents were asked for")
     rng = Random(f"{kind}/{seed}")
     noisy = tuple(spoil(passage, recipe, rng) for passage in pool[:documents])
-    return _with_fingerprint(noisy, tuple(passage.text for passage in held_out))
+    return _with_fingerprint(noisy, tuple(passage.text for passage in held_out[:documents]))
 
 
 def example(passage: str, recipe: Recipe, seed: int) -> Noisy:

@@ -67,7 +67,11 @@ def spoil(passage: Passage, recipe: Recipe, rng: Random) -> Noisy:
     draft = Draft([Line(text, text) for text in passage.text.split("\n")])
     names = sorted(recipe.families)
     low, high = recipe.counts[quality]
-    chosen = [name for name in names if name in set(rng.sample(names, rng.randint(low, min(high, len(names)))))]
+    chosen = [
+        name
+        for name in names
+        if name in set(rng.sample(names, rng.randint(min(low, len(names)), min(high, len(names)))))
+    ]
     for name in chosen:
         recipe.families[name](draft, rng)
     text = "\n".join(line.text for line in draft.lines)
