@@ -12,6 +12,7 @@ a difference are measured on the same documents, pairs and texts. The judge is a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -130,7 +131,7 @@ def is_ranked(rows: Sequence[Row], measure: str) -> bool:
     """Whether each is better than the one before it."""
     sign = -1.0 if measure == "bits_per_byte" else 1.0
     values = [sign * row.measured.metrics[measure] for row in rows]
-    return all(low < high for low, high in zip(values, values[1:], strict=False))
+    return all(low < high for low, high in itertools.pairwise(values))
 
 
 def difference(corpus: Corpus, one: Row, other: Row) -> tokens.Estimate:

@@ -66,12 +66,9 @@ def spoil(passage: Passage, recipe: Recipe, rng: Random) -> Noisy:
         return Noisy(recipe.junk(rng), "", passage.category, "low", (), ("junk",))
     draft = Draft([Line(text, text) for text in passage.text.split("\n")])
     names = sorted(recipe.families)
-    low, high = recipe.counts[quality]
-    chosen = [
-        name
-        for name in names
-        if name in set(rng.sample(names, rng.randint(min(low, len(names)), min(high, len(names)))))
-    ]
+    low, high = (min(count, len(names)) for count in recipe.counts[quality])
+    taken = set(rng.sample(names, rng.randint(low, high)))
+    chosen = [name for name in names if name in taken]
     for name in chosen:
         recipe.families[name](draft, rng)
     text = "\n".join(line.text for line in draft.lines)

@@ -96,8 +96,8 @@ def test_columns_survive_and_texts_are_cleaned(tmp_path: Path, opener: Any) -> N
 
 def test_every_bad_document_is_named_and_the_rest_goes_on(tmp_path: Path, opener: Any) -> None:
     write(
-        tmp_path / "in", "a.jsonl.gz", {"text": "first"}, b'{"text":"\xff\xfe"}', b"not json", {"text": ""}, {"body": "x"},
-        {"text": None}, {"text": "y" * 5000}, {"text": "last"},
+        tmp_path / "in", "a.jsonl.gz", {"text": "first"}, b'{"text":"\xff\xfe"}', b"not json", {"text": ""},
+        {"body": "x"}, {"text": None}, {"text": "y" * 5000}, {"text": "last"},
     )  # fmt: skip
     plan = plan_of(tmp_path, longest_mb=0.002)
     done = apply(plan, opener)
