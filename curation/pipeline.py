@@ -38,10 +38,10 @@ class StrategyFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """A job of the sandbox costs 0.04 CPU seconds, so batches are large; they are bounded by both."""
+    """A job of the sandbox costs 0.04 CPU seconds, and the strategy compiles its patterns anew: batches are large."""
 
-    documents: int = 1000
-    chars: int = 4_000_000
+    documents: int = 4000
+    chars: int = 8_000_000
 
 
 class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no types

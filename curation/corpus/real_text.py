@@ -15,6 +15,7 @@ import re
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 
@@ -35,7 +36,8 @@ class Passage:
     category: str
 
 
-def passages(seed: int = 0) -> list[Passage]:
+@lru_cache(maxsize=2)
+def passages(seed: int = 0) -> tuple[Passage, ...]:
     """Every usable passage, without repetitions, in a random order that the seed fixes."""
     found: dict[str, Passage] = {}
     for category, text in _texts():
@@ -43,7 +45,7 @@ def passages(seed: int = 0) -> list[Passage]:
             found.setdefault(hashlib.sha256(" ".join(chunk.split()).encode()).hexdigest(), Passage(chunk, category))
     ordered = [found[key] for key in sorted(found)]
     Random(seed).shuffle(ordered)
-    return ordered
+    return tuple(ordered)
 
 
 def chunks(text: str) -> Iterator[str]:
