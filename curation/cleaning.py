@@ -92,6 +92,11 @@ def isolate(code: str, sources: Sequence[Source], sandbox: Sandbox, allowance: A
     return Batch(halves[0].cleaned + halves[1].cleaned, add(halves[0].cost, halves[1].cost))
 
 
+def wall_s(allowance: Allowance) -> float:
+    """The most that one batch may take on the clock: other work may run beside it."""
+    return 4.0 * (allowance.cpu_s + START_UP_CPU_S) + 30.0
+
+
 def add(one: Cost, other: Cost) -> Cost:
     """Both costs; the larger peak."""
     return Cost(
@@ -104,10 +109,9 @@ def add(one: Cost, other: Cost) -> Cost:
 
 def _limits(sources: Sequence[Source], allowance: Allowance) -> Limits:
     size_kb = sum(len(source.text) for source in sources) * 4 // 1024  # JSON writes what is not ASCII with six bytes
-    cpu_s = allowance.cpu_s + START_UP_CPU_S
     return Limits(
-        cpu_s=cpu_s,
-        wall_s=4.0 * cpu_s + 30.0,
+        cpu_s=allowance.cpu_s + START_UP_CPU_S,
+        wall_s=wall_s(allowance),
         memory_mb=allowance.memory_mb,
         answer_kb=256 + LARGEST_GROWTH * size_kb,
     )

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from curation import discovery, knowledge, referee, rules
-from curation.cleaning import Allowance, Cleaned, Fault, Source, add, stock_steps
+from curation.cleaning import Allowance, Cleaned, Fault, Source, add, stock_steps, wall_s
 from curation.corpus import build
 from curation.corpus.build import Corpus
 from curation.evaluation import evaluate
@@ -45,6 +45,7 @@ HERE = Path(__file__).parent
 CLEANED, PAIRS = "cleaned.json", "pairs.json"
 SAMPLE = 60  # documents that are cleaned again, in another order
 SHOWN_PAIRS = 30
+JOBS = 3  # all documents, a sample in another order, the sample's results once more
 START_UP_S = 30.0
 
 
@@ -91,8 +92,8 @@ class Curation(BaseDomain):
         )
 
     def needs(self, step: Step, rung: str) -> Needs:
-        """No GPU; cleaning may take its wall limit, measuring takes seconds."""
-        return Needs(wall_s=4.0 * self.options.cpu_s + 2 * START_UP_S if step == "train" else START_UP_S)
+        """No GPU; cleaning is three jobs that may take their wall limits, measuring takes seconds."""
+        return Needs(wall_s=JOBS * wall_s(self.options.allowance) + START_UP_S if step == "train" else START_UP_S)
 
     def prepare(self, workspace: Workspace) -> None:
         """Build the corpus, look at samples of it, and leave what was found as cognition items (`items.json`)."""
@@ -165,7 +166,7 @@ class Curation(BaseDomain):
             from curation.pipeline import BatchSize, run_in_memory
         except ImportError as error:
             raise MachineFault(f"curation needs a package: {error}. pip install 'nightshift[curation]'") from error
-        return run_in_memory(code, steps, sources, sandbox, self.options.allowance, BatchSize(documents=250))
+        return run_in_memory(code, steps, sources, sandbox, self.options.allowance, BatchSize())
 
     def _again(
         self,
