@@ -70,3 +70,20 @@ def test_a_strategy_that_breaks_a_rule_is_refused(tmp_path: Path) -> None:
     assert isinstance(done.exception, ConfigError)
     assert "`os` may not be imported" in str(done.exception)
     assert not (tmp_path / "o").exists()
+
+
+def test_a_finalist_is_examined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from curation.domain import Curation
+
+    monkeypatch.setattr(curate, "_options", lambda *_: Curation.Options(documents=24))
+    program = str(Path(references.__file__).parent / "raw.py")
+    first = CliRunner().invoke(app, ["curate", "examine", "--strategy", program, "--json"])
+    assert first.exit_code == 0, first.output
+    assert 0.0 < json.loads(first.stdout)["metrics"]["f1"] < 1.0
+
+    def never(*_: object) -> None:
+        raise AssertionError("measured a second time")
+
+    monkeypatch.setattr(Curation, "examine", never)
+    again = CliRunner().invoke(app, ["curate", "examine", "--strategy", program, "--json"])
+    assert again.stdout == first.stdout
