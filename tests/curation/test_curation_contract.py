@@ -65,7 +65,7 @@ class TestCurationContract(DomainContract):
 
     @pytest.fixture
     def domain(self) -> Domain:
-        return Curation(Curation.Options(documents=24, cpu_s=1.0, document_cpu_s=0.3))
+        return Curation(Curation.Options(documents=20, cpu_s=0.5, document_cpu_s=0.2))
 
     @pytest.fixture(scope="class")
     @classmethod

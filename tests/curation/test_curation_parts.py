@@ -35,7 +35,7 @@ UNIQUE = "Numerical stability depends upon careful pivoting whenever large entri
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    return build("development", 60, 0, noise.DEVELOPMENT)
+    return build("development", 40, 0, noise.DEVELOPMENT)
 
 
 class TestStrategy:
@@ -210,7 +210,7 @@ class TestJudge:
 
 class TestCorpus:
     def test_it_is_the_same_every_time(self, corpus: Corpus) -> None:
-        assert build("development", 60, 0, noise.DEVELOPMENT) == corpus
+        assert build("development", 40, 0, noise.DEVELOPMENT) == corpus
 
     def test_development_test_and_held_out_texts_share_no_passage(self, corpus: Corpus) -> None:
         other = build("test", 60, 0, hidden.HIDDEN)
