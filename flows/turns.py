@@ -13,11 +13,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
+from pydantic import TypeAdapter
+
 from cognition.archive import Archive
-from cognition.records import round_id
+from cognition.records import Item, round_id
 from flows.claim import owner, release_dead_claims
 from flows.config import Settings
 from tasks.artefacts import workspace
+from tasks.contract import DISCOVERED
 from tasks.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -86,12 +89,17 @@ class Turns:
 
 
 def prepare(engine: Engine) -> None:
-    """The domain's preparation, by one process at a time: the others wait, and find it done."""
+    """The domain's preparation, by one process at a time: the others wait, and find it done.
+
+    What it discovered about its data and left as DISCOVERED goes into the cognition base.
+    """
     place = workspace(engine.artefact_root, "campaigns", engine.campaign)
     while True:
         with engine.archive.database.alone(f"prepare-{engine.campaign}") as alone:
             if alone:
                 engine.domain.prepare(place)
+                if place.exists(DISCOVERED):
+                    engine.items.add_missing(TypeAdapter(tuple[Item, ...]).validate_json(place.read(DISCOVERED)))
                 return
         logger.info("another process prepares %s", engine.campaign)
         time.sleep(POLL_S)

@@ -26,7 +26,11 @@ from cognition.records import (
 )
 from tasks.sandbox.handle import Finished, Job, Limits, Sandbox
 
+#: The file in which `prepare` may leave cognition items: a JSON array of Item, found by looking at the problem's data.
+DISCOVERED = "items.json"
+
 __all__ = [
+    "DISCOVERED",
     "JSON",
     "Artefact",
     "BaseDomain",
@@ -180,7 +184,7 @@ class Domain(Protocol):
         """What a run of train or benchmark takes. Pure; asked before every run."""
 
     def prepare(self, workspace: Workspace) -> None:
-        """Once per campaign: corpora, base checkpoints, data shards. Resumable."""
+        """Once per campaign: corpora, base checkpoints, data shards; DISCOVERED if there is any. Resumable."""
 
     def check(self, code: str) -> list[Issue]:
         """Static checks, in milliseconds. The code has already been parsed inside the sandbox; never execute it here.

@@ -1,0 +1,237 @@
+"""`nightshift curate`: apply a strategy to a data set, and examine a finalist on the hidden families of noise.
+
+The strategy runs in the sandbox here too. What decides anything is in curation/; this opens sandboxes, finds programs,
+and prints.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from cognition.archive import Archive
+from cognition.records import Failure
+from flows import registry
+from flows.config import ConfigError, parse_assignments
+from flows.home import Home, open_home
+from tasks.sandbox import Pool, open_sandbox
+from tasks.sandbox.leftovers import own
+from tasks.sandbox.parse_gate import parse
+
+if TYPE_CHECKING:
+    from curation.scale.apply import Applied, Plan, Watch
+
+app = typer.Typer(help="Clean data with a strategy that a campaign has found.", no_args_is_help=True)
+console = Console(highlight=False, stderr=True)
+BEST = "-best"
+Strategy = Annotated[str, typer.Option("--strategy", help="A file, a candidate's id, or CAMPAIGN-best")]
+
+
+@app.command(name="apply")
+def apply_command(
+    strategy: Strategy,
+    source: Annotated[Path, typer.Option("--in", help="A folder or file: .jsonl (.gz, .zst), .parquet")],
+    target: Annotated[Path, typer.Option("--out", help="A new folder, or that of a run to go on with")],
+    workers: Annotated[int, typer.Option(min=1, help="Files at a time")] = 1,
+    form: Annotated[str, typer.Option("--format", help="jsonl, jsonl.gz or parquet; left out: as the input")] = "",
+    text_column: Annotated[str, typer.Option(help="The column that holds the text")] = "text",
+    id_column: Annotated[str, typer.Option(help="The column that names the document")] = "id",
+    max_document_mb: Annotated[float, typer.Option(min=0.001, help="A larger document is recorded as a fault")] = 16.0,
+    stop_at_fault: Annotated[bool, typer.Option(help="End a file at its first fault instead of recording it")] = False,
+    executor: Annotated[str, typer.Option(help="local, slurm or ray")] = "local",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="An executor's setting, slurm_partition=...")] = None,
+    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the strategy without isolation")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Clean a whole data set. What is done is not done again: the same command goes on where it stopped."""
+    from curation.scale.apply import need_datatrove
+
+    need_datatrove()
+    from curation.scale.apply import Plan
+    from curation.scale.ledger import ShardStopped
+
+    if form not in ("", "jsonl", "jsonl.gz", "parquet"):
+        raise ConfigError(f"--format {form}: expected jsonl, jsonl.gz or parquet")
+    home = open_home()
+    code = program(home, strategy)
+    opener = partial(sandbox_in, str(home.scratch), unsafe_no_sandbox)
+    plan = Plan(
+        code=code,
+        steps=_checked(code, opener),
+        source=source,
+        target=target.absolute(),
+        form=form,
+        text_key=text_column,
+        id_key=id_column,
+        longest_mb=max_document_mb,
+        stop_at_fault=stop_at_fault,
+        executor=_executor(executor, workers, set_ or []),
+    )
+    try:
+        done = _run(plan, opener, quiet=as_json)
+    except ShardStopped as stopped:
+        console.print(f"[red]nightshift:[/] stopped at a fault, as asked for: {stopped}", markup=True, soft_wrap=True)
+        sys.exit(1)
+    _show(done, as_json)
+
+
+@app.command()
+def examine(
+    strategy: Strategy,
+    again: Annotated[bool, typer.Option(help="Measure again instead of showing the stored result")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Score a finalist on hidden families of noise, once. The result is kept apart from every campaign."""
+    from curation.domain import Curation
+    from tasks.artefacts import workspace
+
+    home = open_home()
+    code = program(home, strategy)
+    place = workspace(home.artefact_root, "curation-examined", _name_of(code))
+    if again or not place.exists("result.json"):
+        with sandbox_in(str(home.scratch), False) as sandbox:
+            _checked(code, partial(sandbox_in, str(home.scratch), False))
+            measured = Curation(_options(home, strategy)).examine(code, 0, sandbox, place)
+        if isinstance(measured, Failure):
+            raise ConfigError(f"the strategy fails ({measured.kind}): {measured.reason}")
+        content = {"metrics": measured.metrics, "intervals_95": measured.breakdown["intervals_95"]}
+        place.write("result.json", json.dumps(content).encode())
+    result = json.loads(place.read("result.json"))
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        return
+    low, high = result["intervals_95"]["f1"]
+    out = Console(highlight=False)
+    out.print(f"hidden families: F1 {result['metrics']['f1']:.4f} (95%: {low:.4f} to {high:.4f})")
+    for name in ("precision", "recall", "judge", "bits_per_byte", "private_left", "repeated_left"):
+        out.print(f"  {name:14} {result['metrics'][name]:.4f}")
+
+
+def program(home: Home, strategy: str) -> str:
+    """The code behind a file's name, a candidate's id, or CAMPAIGN-best. Raises ConfigError, ArchiveError."""
+    path = Path(strategy)
+    if path.suffix == ".py" or path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read {path}: {error}") from error
+    with Archive.open(home.archive_url) as archive:
+        if not strategy.endswith(BEST):
+            return archive.candidate(strategy).code
+        campaign = archive.campaign(strategy.removesuffix(BEST))
+        if campaign.problem != "curation":
+            raise ConfigError(f"{campaign.name} is a campaign of {campaign.problem}, not of curation")
+        best = archive.best(campaign.name)
+    if best is None:
+        raise ConfigError(f"nothing of {campaign.name} is scored yet; see `nightshift status`")
+    return best.code
+
+
+@contextmanager
+def sandbox_in(scratch_root: str, unsafe: bool) -> Iterator[Pool]:
+    """The sandbox of this process, opened at first use: starting one costs a second, and there is a shard per file."""
+    yield _process_sandbox(scratch_root, unsafe)
+
+
+@cache
+def _process_sandbox(scratch_root: str, unsafe: bool) -> Pool:
+    preload = ("html", "json", "unicodedata", "dataclasses", "statistics", "textwrap")
+    sandbox = open_sandbox(own(Path(scratch_root)), unsafe=unsafe, preload=preload)
+    atexit.register(sandbox.close)  # where the process ends otherwise, its zygotes end with it
+    return sandbox
+
+
+def _checked(code: str, opener: Any) -> Any:
+    """The stock steps of a program that passes the same checks as a candidate. Raises ConfigError."""
+    from curation import rules
+    from curation.cleaning import stock_steps
+
+    with opener() as sandbox:
+        unparsed = parse(code, sandbox)
+        if unparsed is not None:
+            raise ConfigError(f"the strategy cannot be parsed: {unparsed.reason}")
+        if issues := rules.issues(code):
+            raise ConfigError(f"the strategy breaks a rule: {issues[0].message}")
+        steps = stock_steps(code, sandbox)
+    if isinstance(steps, Failure):
+        raise ConfigError(f"the strategy fails ({steps.kind}): {steps.reason}")
+    return steps
+
+
+def _options(home: Home, strategy: str) -> Any:
+    """The campaign's options where the strategy is a campaign's best; else the defaults."""
+    from curation.domain import Curation
+
+    if not strategy.endswith(BEST):
+        return Curation.Options()
+    with Archive.open(home.archive_url) as archive:
+        settings = archive.campaign(strategy.removesuffix(BEST)).settings
+    domain: Any = registry.load(settings["problem"], settings["options"])
+    return domain.options
+
+
+def _name_of(code: str) -> str:
+    from curation.strategy import strategy_hash
+
+    return strategy_hash(code)
+
+
+def _executor(kind: str, workers: int, assignments: list[str]) -> Any:
+    from pydantic import ValidationError
+
+    from curation.scale.executors import ExecutorSettings
+
+    try:
+        return ExecutorSettings.model_validate({"kind": kind, "workers": workers, **parse_assignments(assignments)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"--executor, --set: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _run(plan: Plan, opener: Any, quiet: bool) -> Applied:
+    from curation.scale.apply import ApplyError, apply, inputs
+
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total} files"))
+    try:
+        files = len(inputs(plan.source))
+        with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+            bar = progress.add_task("cleaning", total=files)
+            return apply(plan, opener, _watcher(progress, bar))
+    except ApplyError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _watcher(progress: Progress, bar: Any) -> Watch:
+    def watch(done: int, counts: Any) -> None:
+        text = f"{counts.read} documents read, {counts.kept} kept, {sum(counts.faults.values())} faults"
+        progress.update(bar, completed=done, description=text)
+
+    return watch
+
+
+def _show(done: Applied, as_json: bool) -> None:
+    counts = done.counts
+    if as_json:
+        content = {**asdict(counts), "shards": done.shards, "done_before": done.done_before, "books": str(done.books)}
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        return
+    faults = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.faults.items())) or "none"
+    out = Console(highlight=False)
+    out.print(f"{done.shards} files, {done.done_before} of them done before; {counts.read} documents read")
+    out.print(
+        f"kept {counts.kept}, dropped {counts.dropped_by_strategy} by the strategy and "
+        f"{counts.dropped_by_stock_steps} by stock steps; faults: {faults}; unreadable files: {counts.unreadable_files}"
+    )
+    share = counts.chars_out / counts.chars_in if counts.chars_in else 0.0
+    out.print(f"{share:.1%} of the characters kept; every fault is named in {done.books / 'faults'}", soft_wrap=True)
