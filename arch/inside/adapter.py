@@ -39,23 +39,33 @@ def _maker(make: MakeMixer, shape: Shape, weights: str | None) -> Any:
 
 
 def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """One run: the weights as safetensors and the training curve."""
+    """One run: the weights as safetensors and the training curve; or the step at which the loss was not a number."""
     torch.set_num_threads(1)
     task = None if request["task"] is None else synthetic.Task(**request["task"])
     recipe = training.Recipe(Shape(**request["shape"]), task, **request["run"])
-    model, curve = training.train(mixer_class(candidate_path), recipe, unpack(request["text"]))
+    try:
+        model, curve = training.train(mixer_class(candidate_path), recipe, unpack(request["text"]))
+    except training.Diverged as error:
+        return {"diverged": error.step}
     weights = {name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}
     return {"weights": pack(save(weights)), "curve": curve}
 
 
 def answer(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """A trained model's predicted tokens (uint16) or final hidden states (float32) for tokens (uint16) of one shape."""
+    """What a trained model answers to each batch of tokens (uint16, of its own size).
+
+    Wanted are predicted tokens (uint16) or final hidden states (float32).
+    """
     torch.set_num_threads(1)
     model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
-    tokens = np.frombuffer(unpack(request["tokens"]), dtype=np.uint16).reshape(request["size"]).astype(np.int64)
-    if request["wants"] == "tokens":
-        return {"answer": pack(training.predict(model, tokens).astype(np.uint16).tobytes())}
-    return {"answer": pack(training.hidden(model, tokens).tobytes())}
+    return {"answers": [pack(_answer(model, part, request["wants"])) for part in request["batches"]]}
+
+
+def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
+    tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.uint16).reshape(part["size"]).astype(np.int64)
+    if wants == "tokens":
+        return training.predict(model, tokens).astype(np.uint16).tobytes()
+    return training.hidden(model, tokens).tobytes()
 
 
 def _restored(make: MakeMixer, shape: Shape, weights: str) -> Trunk:

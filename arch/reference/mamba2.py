@@ -3,13 +3,16 @@
 import math
 
 import torch
-from mixers import decayed_attention, rms_norm, short_conv, split_heads
+from mixers import decayed_attention, l2_norm, rms_norm, short_conv, split_heads
 from torch import nn
 from torch.nn import functional as F
 
 
 class Mixer(nn.Module):
-    """B, C and x of the paper are k, q and v, with B and C per head; the gate is left out, for equal parameters."""
+    """B, C and x of the paper are k, q and v, with B and C per head and of length one, and slow decays to start with.
+
+    The gate is left out, for equal parameters.
+    """
 
     def __init__(self, d_model, n_heads, head_dim):
         super().__init__()
@@ -18,9 +21,9 @@ class Mixer(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * inner, bias=False)
         self.conv = nn.Parameter(torch.rand(3 * inner, 4) - 0.5)
         self.step = nn.Linear(d_model, n_heads, bias=False)
-        self.step_bias = nn.Parameter(torch.linspace(math.log(0.01), math.log(0.5), n_heads))
-        self.log_rate = nn.Parameter(torch.linspace(0.0, math.log(4.0), n_heads))
-        self.skip = nn.Parameter(torch.ones(n_heads, 1))
+        self.step_bias = nn.Parameter(torch.zeros(n_heads))
+        self.log_rate = nn.Parameter(torch.linspace(math.log(0.02), math.log(0.1), n_heads))
+        self.skip = nn.Parameter(torch.full((n_heads, 1), 0.1))
         self.norm = nn.Parameter(torch.ones(head_dim))
         self.out = nn.Linear(inner, d_model, bias=False)
 
@@ -35,5 +38,5 @@ class Mixer(nn.Module):
         q, k, v = (split_heads(part, self.n_heads) for part in F.silu(conv).chunk(3, dim=-1))
         dt_BTH = F.softplus(self.step(x_BTD) + self.step_bias)
         g_BTH = -self.log_rate.exp() * dt_BTH
-        o_BTHD, memory = decayed_attention(q, k, v * dt_BTH[..., None], g_BTH, state=state[1], steps=steps)
+        o_BTHD, memory = decayed_attention(l2_norm(q), l2_norm(k), v * dt_BTH[..., None], g_BTH, scale=1.0, state=state[1], steps=steps)
         return self.out(rms_norm(o_BTHD + self.skip * v, self.norm).flatten(2)), (tail, memory)
