@@ -21,7 +21,7 @@ from arch.recipes import Recipe, Run
 from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
 INSIDE = Path(__file__).parent / "inside"
-START_UP_CPU_S = 15.0  # importing torch costs a few seconds where the sandbox has not done it before
+START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
 
 
 @dataclass(frozen=True, slots=True)

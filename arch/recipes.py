@@ -83,7 +83,7 @@ TINY = Recipe(
     prompts=8,
     windows=12,
     audited=0.25,
-    cpu_s=30.0,
+    cpu_s=4.0,
     wall_s=120.0,
 )
 RUNGS: Mapping[str, Recipe] = {"laptop": LAPTOP, "hard": HARDER}
