@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arch import budget, exchange, knowledge, measure, rules, scoring, verdicts
 from arch.corpus import corpus
-from arch.recipes import RUNGS, TINY, Recipe
+from arch.recipes import RUNGS, TINY, Recipe, causal_lengths
 from arch.reference import program
 from tasks.contract import (
+    JSON,
     BaseDomain,
     Brief,
     Cost,
@@ -95,20 +96,24 @@ class Arch(BaseDomain):
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """The dynamic checks, then the budget against the seed program, measured in the same way just now."""
         recipe = self.recipe(self.rungs[0])
-        numbers = exchange.probe(code, recipe, verdicts.CHECKS, sandbox)
-        if isinstance(numbers, Failure):
-            return [Issue(str(numbers.kind), f"the mixer could not be checked: {numbers.reason}")]
+        probed = exchange.probe(code, recipe, verdicts.CHECKS, self._lengths(), sandbox)
+        if isinstance(probed, Failure):
+            return [Issue(str(probed.kind), f"the mixer could not be checked: {probed.reason}")]
         try:
-            found = verdicts.issues(numbers)
-            return found or self._over_budget(numbers, recipe, sandbox)
+            found = verdicts.issues(probed.numbers)
+            return found or self._over_budget(probed.numbers, recipe, sandbox)
         except verdicts.WrongForm as error:
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
-    def _over_budget(self, numbers: object, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
-        seed = exchange.probe(program("delta_net"), recipe, budget.CHECKS, sandbox)
+    def _lengths(self) -> tuple[int, ...]:
+        """Those of every rung: a candidate is promoted without being probed again."""
+        return causal_lengths(self.recipe(rung) for rung in self.rungs)
+
+    def _over_budget(self, numbers: JSON, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
+        seed = exchange.probe(program("delta_net"), recipe, budget.CHECKS, (97,), sandbox)
         if isinstance(seed, Failure):
             raise MachineFault(f"the seed program cannot be measured: {seed.reason}")
-        return budget.issues(budget.sizes(numbers), budget.sizes(seed), self.options.tolerance)
+        return budget.issues(budget.sizes(numbers), budget.sizes(seed.numbers), self.options.tolerance)
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """Every run at every learning rate; what a former try has finished is not trained again."""

@@ -34,6 +34,14 @@ class Fitted:
     wall_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The numbers of the dynamic checks, still unread, and the job's CPU time."""
+
+    numbers: JSON
+    cpu_s: float
+
+
 def shape(recipe: Recipe, run: Run) -> dict[str, int]:
     """The model's sizes, as arch/inside/mixers/trunk.py wants them."""
     return {
@@ -46,13 +54,21 @@ def shape(recipe: Recipe, run: Run) -> dict[str, int]:
 
 
 def probe(
-    code: str, recipe: Recipe, checks: Sequence[str], sandbox: Sandbox, trained: tuple[Run, bytes] | None = None
-) -> JSON | Failure:
-    """The numbers of the named checks, on a new mixer, or on the first block's of a trained model."""
+    code: str,
+    recipe: Recipe,
+    checks: Sequence[str],
+    lengths: Sequence[int],
+    sandbox: Sandbox,
+    trained: tuple[Run, bytes] | None = None,
+) -> Probed | Failure:
+    """The numbers of the named checks, on a new mixer, or on the first block's of a trained model.
+
+    `lengths` are those of the causality check; the first one serves the checks that need one.
+    """
     run, weights = trained or (recipe.runs[0], None)
     request = {
         "shape": shape(recipe, run),
-        "lengths": list(recipe.causal_lengths) if trained is None else [97, run.length],
+        "lengths": list(lengths),
         "seed": 1,
         "weights": None if weights is None else _pack(weights),
         "checks": list(checks),
@@ -60,7 +76,8 @@ def probe(
     done = _run(code, "probe", request, _limits(60.0, 240.0), sandbox)
     if isinstance(done, Failure):
         return done
-    return done.answer["numbers"] if isinstance(done.answer, dict) and "numbers" in done.answer else None
+    numbers = done.answer["numbers"] if isinstance(done.answer, dict) and "numbers" in done.answer else None
+    return Probed(numbers, done.cost.cpu_s)
 
 
 def fit(

@@ -171,11 +171,11 @@ def audit(
 
 def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:
     """Causality on the trained weights, and the mixer's sizes."""
-    numbers = exchange.probe(code, recipe, TRAINED_CHECKS, sandbox, (run, weights))
-    if isinstance(numbers, Failure):
-        return numbers
-    found = [issue for issue in verdicts.issues(numbers, TRAINED_CHECKS) if issue.rule == "causality"]
+    probed = exchange.probe(code, recipe, TRAINED_CHECKS, (97, run.length), sandbox, (run, weights))
+    if isinstance(probed, Failure):
+        return probed
+    found = [issue for issue in verdicts.issues(probed.numbers, TRAINED_CHECKS) if issue.rule == "causality"]
     if found:
         return Failure(FailureKind.CHEATING, f"on the trained weights, {found[0].message}")
     counted = Weights(weights).count("blocks.0.mixer.")
-    return budget.sizes(numbers) | {"parameters": float(counted)}
+    return budget.sizes(probed.numbers) | {"parameters": float(counted)}

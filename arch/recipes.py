@@ -6,7 +6,7 @@ fill. `hard` has room above DeltaNet: sixteen keys, each bound twice, in the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from arch.inside.synthetic import Task
@@ -47,10 +47,10 @@ class Recipe:
     cpu_s: float = 150.0  # limit of one training run
     wall_s: float = 900.0
 
-    @property
-    def causal_lengths(self) -> tuple[int, ...]:
-        """The lengths of the causality check: two odd ones and every training length."""
-        return tuple(dict.fromkeys((97, 257, *(run.length for run in self.runs))))
+
+def causal_lengths(recipes: Iterable[Recipe]) -> tuple[int, ...]:
+    """The lengths of the causality check: two odd ones and every training length."""
+    return tuple(dict.fromkeys((97, 257, *(run.length for recipe in recipes for run in recipe.runs))))
 
 
 RATES = (5e-3, 1e-2, 2e-2)

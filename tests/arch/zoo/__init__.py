@@ -41,7 +41,10 @@ MUTANTS: dict[str, Mutant] = {
 """),
     "norm over the whole sequence": Mutant("causality", "y / (y.square().mean(1, keepdim=True) + 1e-6).sqrt()"),
     "softmax over time": Mutant("causality", "y * self.write(x_BTD).softmax(1).sum(-1, keepdim=True)"),
-    "spectral filter": Mutant("causality", "torch.fft.irfft(torch.fft.rfft(y, dim=1) * 0.5, n=y.shape[1], dim=1)"),
+    "spectral filter": Mutant("causality", "torch.fft.irfft(torch.fft.rfft(y, dim=1) * self.low(y), n=y.shape[1], dim=1)", append="""
+    def low(self, y):
+        return torch.linspace(1, 0, y.shape[1] // 2 + 1, dtype=y.dtype)[:, None]
+"""),
     "convolution that looks ahead": Mutant(
         "causality",
         "y + F.pad(x_BTD, (0, 0, 0, 2))[:, 2:] * self.ahead",
