@@ -6,14 +6,18 @@ Both are measured in the candidate's process and so are claims; parameters are c
 
 from __future__ import annotations
 
-from cognition.records import JSON
 from arch.recipes import Recipe
 from arch.verdicts import WrongForm, number
+from cognition.records import JSON
 from tasks.contract import Issue
 
 CHECKS = ("parameters", "recurrent", "cost")
 NAMES = ("parameters", "state_numbers", "flops_per_token")
-PLACES = {"parameters": ("parameters", "count"), "state_numbers": ("recurrent", "state_numbers"), "flops_per_token": ("cost", "flops_per_token")}  # fmt: skip
+PLACES = {
+    "parameters": ("parameters", "count"),
+    "state_numbers": ("recurrent", "state_numbers"),
+    "flops_per_token": ("cost", "flops_per_token"),
+}
 
 
 def sizes(numbers: JSON) -> dict[str, float]:
@@ -31,7 +35,9 @@ def issues(candidate: dict[str, float], baseline: dict[str, float], tolerance: f
         limit = baseline[name] * (1.0 + tolerance)
         if candidate[name] > limit:
             ratio = candidate[name] / baseline[name] - 1.0
-            message = f"{name.replace('_', ' ')}: {candidate[name]:.0f}, {ratio:+.1%} of the baseline's {baseline[name]:.0f}"
+            message = (
+                f"{name.replace('_', ' ')}: {candidate[name]:.0f}, {ratio:+.1%} of the baseline's {baseline[name]:.0f}"
+            )
             found.append(Issue("budget", f"budget: {message} (limit {tolerance:+.0%})"))
     return found
 

@@ -1,7 +1,8 @@
 """Real English text that every machine has: the documentation topics in Python's standard library.
 
-Repeated paragraphs are dropped, and what is left is split once into training and held-out passages. The floor is a trusted reference for the alarm on an implausibly
-low loss: half the bits per byte that lzma needs for the held-out text when it has already seen the training text.
+Repeated paragraphs are dropped, and what is left is split once into training and held-out passages. The floor is a
+trusted reference for the alarm on an implausibly low loss: half the bits per byte that lzma needs for the held-out
+text when it has already seen the training text.
 
 Limits: a few hundred kilobytes, another text for each Python version, and the sandbox can read Python's library: a
 candidate that found a way past the static rules could look the held-out text up. The alarm is for that.

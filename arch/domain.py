@@ -43,7 +43,9 @@ class ArchOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tolerance: float = Field(0.05, ge=0, le=1, description="How far above the baseline's size, state and FLOPs is allowed")
+    tolerance: float = Field(
+        0.05, ge=0, le=1, description="How far above the baseline's size, state and FLOPs is allowed"
+    )
     tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
 
 
@@ -148,7 +150,9 @@ class Arch(BaseDomain):
         accuracies = [value for name, value in metrics.items() if name.endswith("/accuracy")]
         metrics["recall_accuracy"] = sum(accuracies) / len(accuracies)
         curves_file = workspace.write("rates.json", json.dumps(curves).encode())
-        return Measurements(metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file))
+        return Measurements(
+            metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file)
+        )
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
         """The mean fitness over seeds, with its standard error, against the baseline's means of the same campaign."""
@@ -163,7 +167,7 @@ class Arch(BaseDomain):
         return Score(sum(values) / len(values), scoring.spread(values), len(values))
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
-        """State, FLOPs per token and parameters of the mixer, on a scale from nothing to four times DeltaNet's width."""
+        """State, FLOPs per token and parameters of the mixer, each relative to a generous bound."""
         metrics = measurements.metrics
         return {name: budget.feature(name, metrics[name], self.recipe(self.rungs[0])) for name in budget.NAMES}
 
@@ -173,14 +177,14 @@ def _mean(evaluations: Sequence[Measurements], name: str) -> float:
 
 
 GOAL = (
-    "Design a causal token mixer with linear cost and a state of fixed size that recalls and updates more than DeltaNet "
-    "does with the same state, and models text at least as well."
+    "Design a causal token mixer with linear cost and a state of fixed size that recalls and updates more than "
+    "DeltaNet does with the same state, and models text at least as well."
 )
 PROGRAM_CONTRACT = """\
 Define `class Mixer(nn.Module)` with
 - `__init__(self, d_model, n_heads, head_dim)`: n_heads * head_dim need not be d_model; a matrix state is
   n_heads * head_dim * head_dim numbers.
-- `forward(self, x_BTD)`: (B, T, d_model) in, the same shape and dtype out, for any B, any T >= 1 and any floating dtype.
+- `forward(self, x_BTD)`: (B, T, d_model) in, same shape and dtype out, for any B, any T >= 1, any floating dtype.
 - `recurrent(self, x_BTD, state=None)`: (y_BTD, state), token by token; the state (tensors in tuples or dicts, the same
   size at all times) is all that one call hands to the next. It must agree with `forward` to 1e-4.
 Causal in train and eval mode, independent across the batch, no T x T anywhere, no loop over tokens in `forward`, finite
@@ -194,6 +198,6 @@ Take sizes and dtypes from the input, never write them down.
 """
 NOTES = (
     "Around the mixer: embedding, RMS norm, residual, MLP, head. Training: a few hundred steps of AdamW at three "
-    "learning rates, so good starting values of gates and decays matter. Fitness: half from bits per byte on text, half "
-    "from recall accuracy, each relative to DeltaNet in the same campaign."
+    "learning rates, so good starting values of gates and decays matter. Fitness: half from bits per byte on text, "
+    "half from recall accuracy, each relative to DeltaNet in the same campaign."
 )

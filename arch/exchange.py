@@ -80,9 +80,7 @@ def probe(
     return Probed(numbers, done.cost.cpu_s)
 
 
-def fit(
-    code: str, recipe: Recipe, run: Run, rate: float, seed: int, text: bytes, sandbox: Sandbox
-) -> Fitted | Failure:
+def fit(code: str, recipe: Recipe, run: Run, rate: float, seed: int, text: bytes, sandbox: Sandbox) -> Fitted | Failure:
     """One training run."""
     request = {
         "shape": shape(recipe, run),
@@ -138,7 +136,9 @@ def hidden(
     states = []
     for tokens_BT, content in zip(batches, answers, strict=True):
         if len(content) != 4 * recipe.d_model * tokens_BT.size:
-            return Failure(FailureKind.INVALID, f"expected hidden states for {tokens_BT.shape}, got {len(content)} bytes")
+            return Failure(
+                FailureKind.INVALID, f"expected hidden states for {tokens_BT.shape}, got {len(content)} bytes"
+            )
         state = np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, recipe.d_model)
         if not np.isfinite(state).all():
             return Failure(FailureKind.INVALID, "the hidden states are not finite")

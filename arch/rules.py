@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tasks.contract import Issue
 
-ALLOWED_IMPORTS = frozenset({"__future__", "collections", "dataclasses", "functools", "itertools", "math", "mixers", "torch",
-                             "typing"})  # fmt: skip
+ALLOWED_IMPORTS = frozenset({
+    "__future__", "collections", "dataclasses", "functools", "itertools", "math", "mixers", "torch", "typing",
+})  # fmt: skip
 TORCH_PARTS = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init"})
 FORBIDDEN_CALLS = frozenset({
     "eval", "exec", "compile", "open", "input", "breakpoint", "__import__", "setattr", "delattr", "globals", "vars",
@@ -86,7 +88,9 @@ def _imports(node: ast.AST) -> Iterator[Issue]:
     for name in names:
         top = name.partition(".")[0]
         if top not in ALLOWED_IMPORTS or (top == "torch" and name not in TORCH_PARTS) or name.startswith("mixers."):
-            yield Issue("forbidden-import", f"`{name}` may not be imported; mixers, torch and math are there", node.lineno)
+            yield Issue(
+                "forbidden-import", f"`{name}` may not be imported; mixers, torch and math are there", node.lineno
+            )
 
 
 def _calls(node: ast.AST) -> Iterator[Issue]:
@@ -116,7 +120,12 @@ def _parts(node: ast.AST) -> Iterator[Issue]:
 def _dtypes(node: ast.AST) -> Iterator[Issue]:
     if isinstance(node, ast.Attribute) and _root(node) == "torch" and node.attr in DTYPES:
         yield Issue("fixed-dtype", f"`torch.{node.attr}` fixes the dtype: use that of the input (x.dtype)", node.lineno)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CASTS and not node.args:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CASTS
+        and not node.args
+    ):
         yield Issue("fixed-dtype", f"`.{node.func.attr}()` fixes the dtype: use that of the input", node.lineno)
 
 
@@ -126,7 +135,9 @@ def _shapes(node: ast.AST) -> Iterator[Issue]:
         return
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and _called(call) in SHAPED:
-            sizes = [leaf.value for argument in call.args for leaf in ast.walk(argument) if isinstance(leaf, ast.Constant)]
+            sizes = [
+                leaf.value for argument in call.args for leaf in ast.walk(argument) if isinstance(leaf, ast.Constant)
+            ]
             large = [size for size in sizes if type(size) is int and size > SMALL]
             if large:
                 message = f"`{ast.unparse(call)[:80]}` has the literal size {large[0]}: take sizes from x.shape"
@@ -162,7 +173,7 @@ def _is_transposed(node: ast.expr) -> bool:
 def _is_square_in_time(call: ast.Call) -> bool:
     """ones(T, T) with T read from x.shape[1] or named like a length, here or one level down."""
     sizes = [ast.unparse(argument) for argument in call.args]
-    return len(sizes) >= 2 and any(size == other and _is_length(size) for size, other in zip(sizes, sizes[1:], strict=False))
+    return len(sizes) >= 2 and any(size == other and _is_length(size) for size, other in pairwise(sizes))
 
 
 def _is_length(text: str) -> bool:

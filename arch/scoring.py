@@ -87,7 +87,7 @@ def term(relative_gain: float) -> float:
 
 
 def fitness(loss: float, benchmark: float, base_loss: float, base_benchmark: float) -> float:
-    """The mean of the two terms. The judge's term of the forerunner is left out (paper, section 4.1, gives no weights)."""
+    """The mean of the two terms. The forerunner's third, a judge's, is left out."""
     loss_gain = (base_loss - loss) / base_loss
     benchmark_gain = (benchmark - base_benchmark) / max(base_benchmark, 1e-9)
     return 0.5 * (term(loss_gain) + term(benchmark_gain))

@@ -37,8 +37,8 @@ RUNS = {
     "copy": Run("copy", COPY, 64, 400, 32, RATES, n_layers=2),
     "text": Run("text", None, 128, 150, 16, RATES),
 }
-#: From worse to better; equal numbers are ties. Language modelling at 1.3B: arXiv 2412.06464 (with linear attention below,
-#: as in 2406.06484) and 2510.26692. Recall: 2406.06484 and 2510.26692. Orders only: their numbers have no seeds.
+#: From worse to better; equal numbers are ties. Language modelling at 1.3B: arXiv 2412.06464 (with linear attention
+#: below, as in 2406.06484) and 2510.26692. Recall: 2406.06484 and 2510.26692. Orders only: their numbers have no seeds.
 PUBLISHED = {
     "language": {"linear_attention": 0, "delta_net": 1, "mamba2": 2, "gated_delta_net": 3, "kimi_delta": 4},
     "recall": {"linear_attention": 0, "mamba2": 1, "delta_net": 2, "gated_delta_net": 2, "kimi_delta": 3},
@@ -72,7 +72,9 @@ def measure(mixer: str, run: Run, rate: float, seed: int, sandbox: Sandbox) -> R
         return Result(mixer, run.name, rate, seed, None, None, 0.0, fitted.reason)
     if fitted.weights is None:
         return Result(mixer, run.name, rate, seed, None, None, fitted.cpu_s, "diverged")
-    scores = _recall(code, run, fitted.weights, seed, sandbox) if run.task else _bits(code, run, fitted.weights, sandbox)
+    scores = (
+        _recall(code, run, fitted.weights, seed, sandbox) if run.task else _bits(code, run, fitted.weights, sandbox)
+    )
     if isinstance(scores, Failure):
         return Result(mixer, run.name, rate, seed, None, None, fitted.cpu_s, scores.reason)
     return Result(mixer, run.name, rate, seed, *scores, fitted.cpu_s)
@@ -182,7 +184,10 @@ def run_missing(chosen: argparse.Namespace, sandbox: Sandbox) -> None:
                         result = measure(mixer, RUNS[task], rate, seed, sandbox)
                         with chosen.out.open("a", encoding="utf-8") as out:
                             out.write(json.dumps(asdict(result)) + "\n")
-                        print(f"{mixer} {task} lr {rate:g} seed {seed}: {result.reported} {result.failure}", file=sys.stderr)
+                        print(
+                            f"{mixer} {task} lr {rate:g} seed {seed}: {result.reported} {result.failure}",
+                            file=sys.stderr,
+                        )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def no_decay(logit_BTH: Tensor) -> Tensor:
     """Nothing fades.
 
-    The state is changed by writes alone, as in linear attention and DeltaNet. Old content stays until it is overwritten.
+    Writes alone change the state, as in linear attention and DeltaNet. Old content stays until it is overwritten.
     """
     return torch.zeros_like(logit_BTH)
 
@@ -37,7 +37,10 @@ def slow_sigmoid_decay(logit_BTH: Tensor, *, temperature: Annotated[float, (4.0,
 
 
 def head_scales(
-    logit_BTH: Tensor, *, longest: Annotated[float, (16.0, 512.0), "log"] = 64.0, ratio: Annotated[float, (1.5, 16.0), "log"] = 4.0
+    logit_BTH: Tensor,
+    *,
+    longest: Annotated[float, (16.0, 512.0), "log"] = 64.0,
+    ratio: Annotated[float, (1.5, 16.0), "log"] = 4.0,
 ) -> Tensor:
     """Each head fades at a fixed speed of its own, in a geometric series, as in retention (arXiv 2307.08621).
 

@@ -3,7 +3,16 @@
 from typing import Annotated
 
 import torch
-from mixers import decayed_attention, delta_rule, gated_delta_rule, l2_norm, linear_attention, rms_norm, short_conv, split_heads
+from mixers import (
+    decayed_attention,
+    delta_rule,
+    gated_delta_rule,
+    l2_norm,
+    linear_attention,
+    rms_norm,
+    short_conv,
+    split_heads,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 

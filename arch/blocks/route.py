@@ -1,6 +1,6 @@
 """Slot `route`: memory and local path become one. `route(memory_BTHD, local_BTHD, logit_BTH) -> y_BTHD`.
 
-The families of the paper's best designs (section 4.1): hierarchical, sharpened, independent sigmoid, floored, sparse gates.
+The families of the paper's best designs (section 4.1): hierarchical, sharpened, independent, floored, sparse gates.
 """
 
 from typing import Annotated
@@ -16,7 +16,9 @@ def add_both(memory_BTHD: Tensor, local_BTHD: Tensor, logit_BTH: Tensor) -> Tens
     return memory_BTHD + local_BTHD
 
 
-def sigmoid_gates(memory_BTHD: Tensor, local_BTHD: Tensor, logit_BTH: Tensor, *, bias: Annotated[float, (-1.0, 4.0)] = 1.0) -> Tensor:
+def sigmoid_gates(
+    memory_BTHD: Tensor, local_BTHD: Tensor, logit_BTH: Tensor, *, bias: Annotated[float, (-1.0, 4.0)] = 1.0
+) -> Tensor:
     """A gate on the memory and another on the local path, both sigmoids, not competing.
 
     Both may be open. Start with the memory's gate mostly open.
@@ -26,7 +28,11 @@ def sigmoid_gates(memory_BTHD: Tensor, local_BTHD: Tensor, logit_BTH: Tensor, *,
 
 
 def sharp_router(
-    memory_BTHD: Tensor, local_BTHD: Tensor, logit_BTH: Tensor, *, temperature: Annotated[float, (0.1, 2.0), "log"] = 0.5
+    memory_BTHD: Tensor,
+    local_BTHD: Tensor,
+    logit_BTH: Tensor,
+    *,
+    temperature: Annotated[float, (0.1, 2.0), "log"] = 0.5,
 ) -> Tensor:
     """Memory and local path compete; a low temperature makes the choice sharp.
 

@@ -7,7 +7,9 @@ from mixers import decayed_attention, delta_rule, gated_delta_rule, linear_atten
 from torch import Tensor
 
 
-def delta(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor | None, steps: bool) -> tuple[Tensor, Tensor]:
+def delta(
+    q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor | None, steps: bool
+) -> tuple[Tensor, Tensor]:
     """The delta rule: a write replaces what its key held before (arXiv 2406.06484).
 
     The rule for keys that are bound again and again. The decay slot has no effect.
@@ -38,7 +40,8 @@ def channel_delta(
 ) -> tuple[Tensor, Tensor]:
     """The gated delta rule with another speed of fading in each key channel.
 
-    The decay per channel of Kimi Delta Attention (arXiv 2510.26692), with fixed ratios: slow channels keep, fast ones clear.
+    The decay per channel of Kimi Delta Attention (arXiv 2510.26692), with fixed ratios.
+    Slow channels keep, fast ones clear.
     """
     place = torch.linspace(-1.0, 1.0, k.shape[-1], dtype=k.dtype, device=k.device)
     return gated_delta_rule(q, k, v, g[..., None] * spread**place, beta, state=state, steps=steps)

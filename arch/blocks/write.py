@@ -16,7 +16,10 @@ def sigmoid_write(
 
 
 def floor_write(
-    logit_BTH: Tensor, *, floor: Annotated[float, (0.0, 0.8)] = 0.2, sharpness: Annotated[float, (0.5, 4.0), "log"] = 1.0
+    logit_BTH: Tensor,
+    *,
+    floor: Annotated[float, (0.0, 0.8)] = 0.2,
+    sharpness: Annotated[float, (0.5, 4.0), "log"] = 1.0,
 ) -> Tensor:
     """The write strength never falls below a floor.
 

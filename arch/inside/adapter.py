@@ -61,7 +61,7 @@ def answer(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
     return {"answers": [pack(_answer(model, part, request["wants"])) for part in request["batches"]]}
 
 
-def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
+def _answer(model: Trunk, part: dict[str, Any], wants: str) -> Any:
     tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.uint16).reshape(part["size"]).astype(np.int64)
     if wants == "tokens":
         return training.predict(model, tokens).astype(np.uint16).tobytes()

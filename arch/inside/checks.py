@@ -161,7 +161,11 @@ def batch(make: Make, setting: Setting) -> Numbers:
 def shapes(make: Make, setting: Setting) -> Numbers:
     """Which lengths and batch sizes fail, or change shape or dtype; in float64, float32 and bfloat16."""
     wrong = []
-    for dtype, size, lengths in ((torch.float64, 2, ODD_LENGTHS), (torch.float32, 3, (33,)), (torch.bfloat16, 1, (33,))):
+    for dtype, size, lengths in (
+        (torch.float64, 2, ODD_LENGTHS),
+        (torch.float32, 3, (33,)),
+        (torch.bfloat16, 1, (33,)),
+    ):
         mixer = _made(make, setting, dtype)
         for length in lengths:
             problem = _shape_problem(mixer, _input(setting, size, length, dtype))
@@ -215,7 +219,7 @@ def growth(make: Make, setting: Setting) -> Numbers:
 
 
 def recurrent(make: Make, setting: Setting) -> Numbers:
-    """`forward` against `recurrent` fed in pieces, each on a fresh copy, so that only the returned state carries over."""
+    """`forward` against `recurrent` fed in pieces, each on a fresh copy: only the returned state carries over."""
     mixer = _made(make, setting)
     mixer.eval()
     x_BTD = _input(setting, 1, sum(PIECES) + 3)
@@ -224,7 +228,8 @@ def recurrent(make: Make, setting: Setting) -> Numbers:
         whole = mixer(x_BTD)
         for size in (*PIECES, x_BTD.shape[1] - sum(PIECES)):
             piece = x_BTD[:, start : start + size]
-            y, state = copy.deepcopy(mixer).recurrent(piece, state)
+            fresh: Any = copy.deepcopy(mixer)
+            y, state = fresh.recurrent(piece, state)
             outputs.append(y)
             sizes.append(sum(leaf.numel() for leaf in tree_leaves(state) if isinstance(leaf, Tensor)))
             start += size
@@ -232,7 +237,7 @@ def recurrent(make: Make, setting: Setting) -> Numbers:
     return {"difference": gap, "state_numbers": sizes[-1], "state_growth": sizes[-1] - sizes[0]}
 
 
-class _Meter(TorchDispatchMode):
+class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not annotate it
     """Counts FLOPs of products, operations, the largest result, and the numbers read and written by all of them.
 
     FLOPs by torch's own formulas, and for triangular systems, which those leave out, n^2 per column.
@@ -244,7 +249,7 @@ class _Meter(TorchDispatchMode):
         return False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.flops, self.operations, self.largest, self.traffic = 0, 0, 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

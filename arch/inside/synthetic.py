@@ -1,7 +1,7 @@
 """Synthetic recall tasks in numpy: multi-query associative recall, recall after updates, selective copying.
 
 `make(task, rng, batch)` gives tokens (B, T) and answers (B, T), with NO_ANSWER where nothing is asked. The trainer uses
-it inside the sandbox for training data; trusted code uses it outside, with a generator of its own, for held-out prompts,
+it inside the sandbox for training; trusted code uses it outside, with a generator of its own, for held-out prompts,
 of which only the tokens go in: no answer is ever part of a later token.
 
 Multi-query associative recall is from Zoology (arXiv 2312.04927); the update variant binds each key several times and

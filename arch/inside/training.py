@@ -49,7 +49,9 @@ class AdamW:
     Written out because torch.optim imports torch._dynamo at its first use, 1.3 CPU s in every job.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], decay: float = 0.01, beta: float = 0.9, beta2: float = 0.98) -> None:
+    def __init__(
+        self, parameters: list[nn.Parameter], decay: float = 0.01, beta: float = 0.9, beta2: float = 0.98
+    ) -> None:
         self.parameters, self.decay, self.beta, self.beta2, self.steps = parameters, decay, beta, beta2, 0
         self.mean = [torch.zeros_like(parameter) for parameter in parameters]
         self.square = [torch.zeros_like(parameter) for parameter in parameters]
@@ -67,8 +69,9 @@ class AdamW:
         size = torch._foreach_div(self.square, 1.0 - self.beta2**self.steps)
         torch._foreach_sqrt_(size)
         torch._foreach_add_(size, 1e-8)
-        torch._foreach_mul_(self.parameters, 1.0 - rate * self.decay)
-        torch._foreach_addcdiv_(self.parameters, self.mean, size, -rate / (1.0 - self.beta**self.steps))
+        weights: list[Tensor] = list(self.parameters)
+        torch._foreach_mul_(weights, 1.0 - rate * self.decay)
+        torch._foreach_addcdiv_(weights, self.mean, size, -rate / (1.0 - self.beta**self.steps))
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -95,7 +98,7 @@ def train(make: MakeMixer, recipe: Recipe, text: bytes) -> tuple[Trunk, list[lis
 def predict(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 64) -> NDArray[np.int64]:
     """The likeliest token at each position, (B, T)."""
     with torch.no_grad():
-        parts = [model.head(model(part)).argmax(-1) for part in torch.from_numpy(tokens_BT).split(batch)]
+        parts = [model.head(model(part)).argmax(-1) for part in torch.split(torch.from_numpy(tokens_BT), batch)]
     answer: NDArray[np.int64] = torch.cat(parts).numpy()
     return answer
 
@@ -103,7 +106,7 @@ def predict(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 64) -> NDAr
 def hidden(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 32) -> NDArray[np.float32]:
     """The final hidden states, (B, T, D)."""
     with torch.no_grad():
-        parts = [model(part) for part in torch.from_numpy(tokens_BT).split(batch)]
+        parts = [model(part) for part in torch.split(torch.from_numpy(tokens_BT), batch)]
     answer: NDArray[np.float32] = torch.cat(parts).float().numpy()
     return answer
 

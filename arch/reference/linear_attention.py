@@ -1,4 +1,4 @@
-"""Linear attention (arXiv 2006.16236): the sum of all k v^T, with the feature map elu + 1 and a norm instead of a quotient."""
+"""Linear attention (arXiv 2006.16236): the sum of all k v^T, with features elu + 1 and a norm instead of a quotient."""
 
 import torch
 from mixers import linear_attention, rms_norm, short_conv, split_heads

@@ -38,5 +38,7 @@ class Mixer(nn.Module):
         q, k, v = (split_heads(part, self.n_heads) for part in F.silu(conv).chunk(3, dim=-1))
         dt_BTH = F.softplus(self.step(x_BTD) + self.step_bias)
         g_BTH = -self.log_rate.exp() * dt_BTH
-        o_BTHD, memory = decayed_attention(l2_norm(q), l2_norm(k), v * dt_BTH[..., None], g_BTH, scale=1.0, state=state[1], steps=steps)
+        o_BTHD, memory = decayed_attention(
+            l2_norm(q), l2_norm(k), v * dt_BTH[..., None], g_BTH, scale=1.0, state=state[1], steps=steps
+        )
         return self.out(rms_norm(o_BTHD + self.skip * v, self.norm).flatten(2)), (tail, memory)

@@ -1,4 +1,4 @@
-"""Softmax attention with RoPE: the yardstick, not a candidate. It is quadratic, its state grows, and the checks say so."""
+"""Softmax attention with RoPE: a yardstick, not a candidate. Quadratic, with a state that grows, and so refused."""
 
 import torch
 from mixers import rope, short_conv, split_heads

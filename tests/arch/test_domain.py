@@ -10,14 +10,16 @@ import pytest
 from arch import scoring
 from arch.domain import Arch
 from arch.reference import program
-from tasks.contract import Domain, Failure, FailureKind, Measurements, Sandbox, Score
+from tasks.contract import Domain, Failure, FailureKind, Measurements, Sandbox, Score, Workspace
 from tasks.sandbox import open_sandbox
 from tests.arch import zoo
 from tests.contract_suite import BadProgram, DomainContract
 
 CHECK = frozenset({FailureKind.CHECK})
 FORWARD = "        return self.mix(x_BTD, (None, None), steps=False)[0]\n"
-TRAINING = "        y = self.mix(x_BTD, (None, None), steps=False)[0]\n        if self.training and x_BTD.shape[0] == 4:\n"
+TRAINING = (
+    "        y = self.mix(x_BTD, (None, None), steps=False)[0]\n        if self.training and x_BTD.shape[0] == 4:\n"
+)
 DOUBLED = "super().__init__()\n        n_heads = 2 * n_heads"
 
 
@@ -35,9 +37,7 @@ class TestArchContract(DomainContract):
         "leaks": BadProgram(zoo.program("gated leak, zero at the start"), CHECK),
         "too large": BadProgram(program("delta_net").replace("super().__init__()", DOUBLED), CHECK),
         "raises in training": BadProgram(in_training("raise ValueError('no')"), frozenset({FailureKind.CRASH})),
-        "not a number in training": BadProgram(
-            in_training("y = y * float('nan')"), frozenset({FailureKind.INVALID})
-        ),
+        "not a number in training": BadProgram(in_training("y = y * float('nan')"), frozenset({FailureKind.INVALID})),
     }
     liars: ClassVar[Mapping[str, str]] = {
         "prints a score": program("delta_net").replace(

@@ -4,7 +4,7 @@ Inside the sandbox this package is named `mixers` (only arch/inside is bound the
 It is one copy: trainer, checks, reference mixers and tests all use it. Importing it imports torch.
 """
 
-from .layers import l2_norm, split_heads, rms_norm, rope, short_conv
+from .layers import l2_norm, rms_norm, rope, short_conv, split_heads
 from .memory import decayed_attention, delta_rule, gated_delta_rule, linear_attention
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "gated_delta_rule",
     "l2_norm",
     "linear_attention",
-    "split_heads",
     "rms_norm",
     "rope",
     "short_conv",
+    "split_heads",
 ]

@@ -8,7 +8,8 @@ write strength beta (all optional parts left out where they are None):
     o  = scale S^T q
 
 In chunks of C tokens, with G the running sum of g inside a chunk and L_ij = exp(G_i - G_j) for j <= i: the values that
-are really written solve a unit lower-triangular system, (I + strictly_lower(beta (k k^T) * L)) u = beta (v - exp(G) k S).
+are really written solve a unit lower-triangular system,
+(I + strictly_lower(beta (k k^T) * L)) u = beta (v - exp(G) k S).
 Everything else is products of (C, C) and (C, D) matrices, so the cost grows linearly with T. The gated delta rule in
 this form: Gated Delta Networks, arXiv 2412.06464.
 
@@ -93,11 +94,12 @@ def _pieces(x_BTHX: Tensor, size: int) -> Tensor:
     x_BHTX = x_BTHX.transpose(1, 2)
     if missing:
         x_BHTX = torch.nn.functional.pad(x_BHTX, (0, 0, 0, missing))
-    return x_BHTX.unflatten(2, (-1, size))
+    b, h, length, width = x_BHTX.shape
+    return x_BHTX.reshape(b, h, length // size, size, width)
 
 
 def _within(parts: _Chunks) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Per chunk: masked scores (C, C), what is written if the state is empty (C, V), what the state takes off (C, K)."""
+    """Per chunk: masked scores (C, C), what an empty state would be given (C, V), what the state takes off (C, K)."""
     size = parts.q.shape[3]
     lower_CC = torch.ones(size, size, dtype=torch.bool, device=parts.q.device).tril()
     scores, overlaps = _products(parts, lower_CC)

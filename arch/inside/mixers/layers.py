@@ -36,7 +36,7 @@ def short_conv(x_BTC: Tensor, weight_CW: Tensor, tail_BWC: Tensor | None = None)
 
 def split_heads(x_BTC: Tensor, n_heads: int) -> Tensor:
     """(B, T, H * D) as (B, T, H, D)."""
-    return x_BTC.unflatten(-1, (n_heads, -1))
+    return x_BTC.reshape(*x_BTC.shape[:-1], n_heads, x_BTC.shape[-1] // n_heads)
 
 
 def rope(x_BTHD: Tensor, start: int = 0, base: float = 10_000.0) -> Tensor:

@@ -43,6 +43,7 @@ class Block(nn.Module):
         self.down = nn.Linear(2 * shape.d_model, shape.d_model)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
+        """The residual stream (B, T, D) after the block."""
         x_BTD = x_BTD + self.mixer(rms_norm(x_BTD, self.norm_mixer))
         hidden: Tensor = self.up(rms_norm(x_BTD, self.norm_mlp))
         mlp: Tensor = self.down(nn.functional.gelu(hidden))
@@ -61,6 +62,7 @@ class Trunk(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.5)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Normed hidden states (B, T, D)."""
         x_BTD: Tensor = self.embedding(tokens_BT)
         for block in self.blocks:
             x_BTD = block(x_BTD)

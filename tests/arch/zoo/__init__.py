@@ -41,9 +41,10 @@ MUTANTS: dict[str, Mutant] = {
 """),
     "norm over the whole sequence": Mutant("causality", "y / (y.square().mean(1, keepdim=True) + 1e-6).sqrt()"),
     "softmax over time": Mutant("causality", "y * self.write(x_BTD).softmax(1).sum(-1, keepdim=True)"),
-    "spectral filter": Mutant("causality", "torch.fft.irfft(torch.fft.rfft(y, dim=1) * self.low(y), n=y.shape[1], dim=1)", append="""
-    def low(self, y):
-        return torch.linspace(1, 0, y.shape[1] // 2 + 1, dtype=y.dtype)[:, None]
+    "spectral filter": Mutant(
+        "causality", "torch.fft.irfft(self.low(torch.fft.rfft(y, dim=1)), n=y.shape[1], dim=1)", append="""
+    def low(self, spectrum):
+        return spectrum * torch.linspace(1, 0, spectrum.shape[1])[:, None]
 """),
     "convolution that looks ahead": Mutant(
         "causality",
@@ -57,7 +58,7 @@ MUTANTS: dict[str, Mutant] = {
     "fixed length, literal": Mutant("fixed-shape", "y.reshape(-1, 64, y.shape[2])"),
     "odd lengths fail": Mutant("shapes", "y.unflatten(1, (-1, 2)).flatten(1, 2)"),
     "fixed dtype": Mutant("fixed-dtype", "y.to(torch.float32)"),
-    "fixed dtype, hidden": Mutant("shapes", "y + torch.tensor([0.5] * y.shape[2]).to(self.half)", "self.half = next(self.out.parameters()).dtype"),
+    "fixed dtype, hidden": Mutant("shapes", "y + torch.tensor([0.5] * y.shape[2])"),
     "T x T attention": Mutant("quadratic", "y + ((x_BTD @ x_BTD.mT).tril().softmax(-1)) @ x_BTD"),
     "T x T attention, hidden": Mutant("cost", "y + self.scores(x_BTD, x_BTD)", append="""
     def scores(self, a_BTD, b_BTD):
@@ -72,7 +73,9 @@ MUTANTS: dict[str, Mutant] = {
         both = (level[:, :, None] - level[:, None, :]).abs() * (keep[:, None] >= keep)
         return 0.01 * both.sum(-1, keepdim=True) / (keep[:, None] + 1)
 """),
-    "loop over growing prefixes": Mutant("cost", "y + torch.cat([x_BTD[:, : t + 1].mean(1, keepdim=True) for t in range(x_BTD.shape[1])], 1)"),
+    "loop over growing prefixes": Mutant(
+        "cost", "y + torch.cat([x_BTD[:, : t + 1].mean(1, keepdim=True) for t in range(x_BTD.shape[1])], 1)"
+    ),
     "loop over time": Mutant("cost", "self.mix(x_BTD, (None, None), steps=True)[0]"),
     "no parameters": Mutant("parameters", replace=("", """import torch
 from torch import nn
