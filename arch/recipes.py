@@ -63,7 +63,7 @@ LAPTOP = Recipe(
     64,
     2,
     16,
-    (Run("update", UPDATE, 64, 400, 32, RATES), Run(TEXT, None, 128, 150, 16, (1e-2,))),
+    (Run("update", UPDATE, 64, 400, 32, RATES), Run(TEXT, None, 128, 150, 16, (2e-2,))),
     prompts=128,
     windows=96,
 )
@@ -71,7 +71,7 @@ HARDER = Recipe(
     64,
     2,
     16,
-    (Run("hard", HARD, 96, 800, 32, RATES), Run(TEXT, None, 128, 300, 16, (1e-2,))),
+    (Run("hard", HARD, 96, 800, 32, RATES), Run(TEXT, None, 128, 300, 16, (2e-2,))),
     prompts=128,
     windows=96,
 )

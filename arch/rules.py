@@ -23,7 +23,7 @@ FORBIDDEN_CALLS = frozenset({
 })  # fmt: skip
 FORBIDDEN_PARTS = frozenset({
     "_C", "_dynamo", "_inductor", "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
-    "save", "serialization", "utils", "register_buffer_hook", "set_default_dtype", "set_default_device", "backends",
+    "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
     "__class__", "__dict__", "__globals__", "__subclasses__", "__builtins__", "from_file", "set_num_threads",
 })  # fmt: skip
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",

@@ -20,6 +20,7 @@ PARITY = 1e-4  # forward against recurrent, relative
 MOST_EXPONENT = 1.25  # between T and 2T; linear is 1, quadratic 2
 MOST_OPERATIONS = 3.0  # per token: more is a loop over time
 MOST_RMS = 1e3
+LONGEST = 400  # characters of a message: parts of it may be the candidate's words
 Numbers = Mapping[str, JSON]
 
 
@@ -38,7 +39,7 @@ def issues(numbers: JSON, names: tuple[str, ...] = CHECKS) -> list[Issue]:
             raise WrongForm(f"check {name}: expected numbers, got {type(measured).__name__}")
         message = f"could not run: {measured['error']}" if "error" in measured else _judged(name, measured)
         if message:
-            found.append(Issue(name, f"{name}: {message}"))
+            found.append(Issue(name, f"{name}: {message}"[:LONGEST]))
     return found
 
 

@@ -1,13 +1,16 @@
 """Every reference mixer and every mutant through the checks: caught by which, with what evidence, in how long.
 
     python -m benchmarks.arch_checks
+    python -m benchmarks.arch_checks --program my_mixer.py
 
+With `--program` one mixer of your own is checked instead, and its size compared with DeltaNet's.
 The sizes are those of the laptop rung. CPU time is the whole job in a warm sandbox: fork, import of the candidate, all
 dynamic checks. A mutant is caught if the expected check is among those that fail; the first failure is shown.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arch import exchange, rules, verdicts
-from arch.domain import PRELOAD
+from arch.domain import PRELOAD, Arch
 from arch.recipes import LAPTOP, RUNGS, causal_lengths
 from arch.reference import LINEAR, YARDSTICK, program
 from tasks.contract import Failure, Issue, Sandbox
@@ -63,6 +66,26 @@ def row(name: str, checked: Checked) -> str:
 
 def main() -> int:
     """Print the table; the exit status says whether everything was as expected."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=Path, help="a file that defines Mixer")
+    own = parser.parse_args().program
+    return tables() if own is None else one(own.read_text(encoding="utf-8"))
+
+
+def one(code: str) -> int:
+    """Every issue of one program, as a round would report it."""
+    domain = Arch()
+    with tempfile.TemporaryDirectory() as scratch, open_sandbox(Path(scratch), preload=PRELOAD) as sandbox:
+        issues = domain.check(code) or domain.probe(code, sandbox)
+    for issue in issues:
+        print(issue.message if issue.line is None else f"line {issue.line}: {issue.rule}: {issue.message}")
+    if not issues:
+        print("every check passes, and the size is within the budget")
+    return int(bool(issues))
+
+
+def tables() -> int:
+    """References and mutants."""
     with tempfile.TemporaryDirectory() as scratch, open_sandbox(Path(scratch), preload=PRELOAD) as sandbox:
         check(program("delta_net"), sandbox)  # the first job starts the zygote
         references = {name: check(program(name), sandbox) for name in (*LINEAR, YARDSTICK)}

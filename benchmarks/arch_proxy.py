@@ -64,9 +64,8 @@ class Result:
         return self.mixer, self.task, self.learning_rate, self.seed
 
 
-def measure(mixer: str, run: Run, rate: float, seed: int, sandbox: Sandbox) -> Result:
+def measure(mixer: str, code: str, run: Run, rate: float, seed: int, sandbox: Sandbox) -> Result:
     """Train and score one. A failure has its reason and no number."""
-    code = program(mixer)
     fitted = exchange.fit(code, LAPTOP, run, rate, seed, corpus().train, sandbox)
     if isinstance(fitted, Failure):
         return Result(mixer, run.name, rate, seed, None, None, 0.0, fitted.reason)
@@ -120,7 +119,7 @@ def table(results: Sequence[Result], task: str) -> Iterator[str]:
     yield f"| {task} | {unit}: mean | sd | runs >= {scoring.SOLVED} | seeds | lr | rates tried | CPU s a run |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     means = {}
-    for mixer in NAMES:
+    for mixer in dict.fromkeys((*NAMES, *(result.mixer for result in results))):
         mine = [result for result in results if result.mixer == mixer and result.task == task]
         found = best_rate(mine, task)
         if found is None:
@@ -158,6 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=sorted(RUNS), default=list(RUNS))
     parser.add_argument("--mixers", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--program", type=Path, help="a mixer of your own, named by its file")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
     parser.add_argument("--out", type=Path, default=Path("arch-proxy.jsonl"))
@@ -176,12 +176,15 @@ def main() -> int:
 def run_missing(chosen: argparse.Namespace, sandbox: Sandbox) -> None:
     """Seed by seed, so that a run that is stopped has every mixer with few seeds rather than few mixers."""
     done = {result.key for result in read(chosen.out)}
+    codes = {mixer: program(mixer) for mixer in chosen.mixers}
+    if chosen.program is not None:
+        codes[chosen.program.stem] = chosen.program.read_text(encoding="utf-8")
     for seed in range(chosen.seeds):
         for task in chosen.tasks:
-            for mixer in chosen.mixers:
+            for mixer, code in codes.items():
                 for rate in chosen.rates:
                     if (mixer, task, rate, seed) not in done:
-                        result = measure(mixer, RUNS[task], rate, seed, sandbox)
+                        result = measure(mixer, code, RUNS[task], rate, seed, sandbox)
                         with chosen.out.open("a", encoding="utf-8") as out:
                             out.write(json.dumps(asdict(result)) + "\n")
                         print(
