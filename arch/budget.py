@@ -1,7 +1,8 @@
 """Parameters, state and FLOPs per token of a mixer against the baseline's: equal size, or no comparison. Pure.
 
 FLOPs are what torch's counter sees (matrix products, not element-wise work); the state is what `recurrent` hands over.
-Both are measured in the candidate's process and so are claims; parameters are counted again from the weights outside.
+Both are measured in the candidate's process and so are claims; parameters (buffers included) are counted again outside,
+from the weights that leave training.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tasks.contract import Issue
 CHECKS = ("parameters", "recurrent", "cost")
 NAMES = ("parameters", "state_numbers", "flops_per_token")
 PLACES = {
-    "parameters": ("parameters", "count"),
+    "parameters": ("parameters", "stored"),
     "state_numbers": ("recurrent", "state_numbers"),
     "flops_per_token": ("cost", "flops_per_token"),
 }

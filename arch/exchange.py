@@ -21,6 +21,7 @@ from arch.recipes import Recipe, Run
 from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
 INSIDE = Path(__file__).parent / "inside"
+LONGEST_CURVE = 1000
 START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
 
 
@@ -107,10 +108,10 @@ def _fitted(done: Finished) -> Fitted | Failure:
     try:
         curve = tuple((float(step), float(loss)) for step, loss in answer["curve"])
         weights = _unpack(answer["weights"])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return Failure(FailureKind.INVALID, "the weights or the training curve cannot be read")
-    if not all(math.isfinite(value) for pair in curve for value in pair):
-        return Failure(FailureKind.INVALID, "the training curve is not finite")
+    if not 1 <= len(curve) <= LONGEST_CURVE or not all(math.isfinite(value) for pair in curve for value in pair):
+        return Failure(FailureKind.INVALID, "the training curve is empty, too long or not finite")
     return Fitted(weights, curve, cost.cpu_s, cost.wall_s)
 
 

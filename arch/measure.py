@@ -177,5 +177,8 @@ def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox
     found = [issue for issue in verdicts.issues(probed.numbers, TRAINED_CHECKS) if issue.rule == "causality"]
     if found:
         return Failure(FailureKind.CHEATING, f"on the trained weights, {found[0].message}")
-    counted = Weights(weights).count("blocks.0.mixer.")
-    return budget.sizes(probed.numbers) | {"parameters": float(counted)}
+    sizes, counted = budget.sizes(probed.numbers), Weights(weights).count("blocks.0.mixer.")
+    if counted != sizes["parameters"]:
+        reason = f"the trained mixer stores {counted} numbers, a new one says it has {sizes['parameters']:.0f}"
+        return Failure(FailureKind.CHEATING, reason)
+    return sizes

@@ -53,9 +53,15 @@ def _judged(name: str, measured: Numbers) -> str:
 def number(measured: Numbers, name: str) -> float:
     """A finite number. Raises WrongForm."""
     value = measured[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise WrongForm(f"{name} is {value!r}: expected a finite number")
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongForm(f"{name} is a {type(value).__name__}: expected a number")
+    try:
+        result = float(value)
+    except OverflowError:
+        raise WrongForm(f"{name} is too large for a number") from None
+    if not math.isfinite(result):
+        raise WrongForm(f"{name} is {result}: expected a finite number")
+    return result
 
 
 def _parameters(m: Numbers) -> str:

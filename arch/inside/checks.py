@@ -87,8 +87,10 @@ def _modes(mixer: nn.Module) -> Iterator[str]:
 
 
 def parameters(make: Make, setting: Setting) -> Numbers:
-    """How many there are."""
-    return {"count": sum(p.numel() for p in make().parameters() if p.requires_grad)}
+    """How many are trained, and how many numbers are stored with them, buffers included."""
+    mixer = make()
+    trained = sum(p.numel() for p in mixer.parameters() if p.requires_grad)
+    return {"count": trained, "stored": sum(value.numel() for value in mixer.state_dict().values())}
 
 
 def causality(make: Make, setting: Setting) -> Numbers:

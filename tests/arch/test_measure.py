@@ -17,7 +17,7 @@ from arch.recipes import COPY, HARD, MQAR, TINY, UPDATE
 from arch.reference import program
 from arch.weights import Unreadable, Weights
 from tasks.artefacts import UriWorkspace
-from tasks.contract import Failure, FailureKind, Sandbox, Trained
+from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Sandbox, Trained
 
 TEXT = TINY.runs[1]
 FORWARD = "        return self.mix(x_BTD, (None, None), steps=False)[0]\n"
@@ -40,7 +40,7 @@ def test_a_leak_that_hides_from_the_checks_is_caught_by_the_audit(torch_sandbox:
 
 
 class Oracle:
-    """Hidden states of a process that knows the held-out text by heart: consistent on prefixes, and far too good."""
+    """Hidden states of a process that knows the held-out text by heart: far too good."""
 
     def __init__(self, head_VD: NDArray[np.float32], text: bytes) -> None:
         self.head_VD, self.text = head_VD, text
@@ -66,6 +66,7 @@ def test_an_implausibly_low_loss_is_an_alarm(monkeypatch: pytest.MonkeyPatch, to
     head = np.random.default_rng(0).normal(size=(256, TINY.d_model)).astype(np.float32)
     head /= np.linalg.norm(head, axis=1, keepdims=True)
     monkeypatch.setattr(exchange, "hidden", Oracle(head, corpus().held_out).hidden)
+    monkeypatch.setattr(measure, "audit", lambda *_: None)  # who knows the text needs to look at nothing ahead
     weights = {TEXT.learning_rates[0]: safetensors("head.weight", head)}
     failure = measure._text("", TINY, TEXT, weights, 1, torch_sandbox)
     assert isinstance(failure, Failure)
@@ -77,6 +78,49 @@ def test_the_floor_lies_between_nothing_and_what_a_compressor_needs() -> None:
     text = corpus()
     assert 0.5 < text.floor_bits_per_byte < text.lzma_bits_per_byte < 3.0
     assert not set(text.train.split(b"\n\n")) & set(text.held_out.split(b"\n\n"))
+
+
+class Answering:
+    """A sandbox whose candidate answers what it likes."""
+
+    tier = "none"
+
+    def __init__(self, answer: JSON) -> None:
+        self.answer = answer
+
+    def run(self, job: Job) -> Finished:
+        return Finished(self.answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        {"weights": "AAAA"},
+        {"weights": "AAAA", "curve": []},
+        {"weights": "AAAA", "curve": [[0, 1]] * 2000},
+        {"weights": "AAAA", "curve": [[0, 10**400]]},
+        {"weights": "AAAA", "curve": [[0]]},
+        {"weights": 3, "curve": [[0, 1]]},
+        {"weights": "not base64!", "curve": [[0, 1]]},
+    ],
+)
+def test_a_forged_training_answer_is_a_failure(answer: JSON) -> None:
+    fitted = exchange.fit("", TINY, TINY.runs[0], 1e-2, 1, b"", Answering(answer))
+    assert isinstance(fitted, Failure)
+    assert fitted.kind is FailureKind.INVALID
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"answers": []}, {"answers": [3]}, {"answers": ["AAAA"]}])
+def test_forged_answers_are_failures(answer: JSON) -> None:
+    tokens: Tokens = np.zeros((2, 5), np.int64)
+    for result in (
+        exchange.predicted("", TINY, TINY.runs[0], b"", tokens, Answering(answer)),
+        exchange.hidden("", TINY, TINY.runs[0], b"", [tokens], Answering(answer)),
+    ):
+        assert isinstance(result, Failure)
+        assert result.kind is FailureKind.INVALID
 
 
 def test_bits_per_byte_of_knowing_nothing_is_eight() -> None:
