@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -142,3 +144,18 @@ def test_no_back_end_is_imported_before_it_is_called() -> None:
     script = "import arch.inside.mixers, sys; print([m for m in ('fla', 'evo_kernels', 'triton') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow  # importing fla takes six seconds
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rule", RULES)
+def test_fla_takes_the_arguments_that_it_would_be_given(rule: str) -> None:
+    pytest.importorskip("fla")
+    tensors = inputs(rule, 5)
+    g, beta = tensors.get("g"), tensors.get("beta_BTH")
+    module, name = (
+        backends.FLA_CHANNEL[beta is not None] if "channel" in rule else backends.FLA[(g is not None, beta is not None)]
+    )
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    bound = signature.bind(q=0, k=0, v=0, **backends.options(g, beta, 1.0, None)).arguments
+    assert "kwargs" not in bound  # some take any name and ignore it

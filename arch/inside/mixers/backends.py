@@ -55,17 +55,21 @@ def call(
     state: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The memory on fla's or our kernels. Raises BackendUnavailable."""
-    kernel = _kernel(g, beta)
-    named: dict[str, Any] = {"q": q, "k": k, "v": v, "initial_state": state, "output_final_state": True}
-    named["scale"] = q.shape[-1] ** -0.5 if scale is None else scale
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    out, final = _kernel(g, beta)(q=q, k=k, v=v, **options(g, beta, scale, state))[:2]
+    return out, final
+
+
+def options(g: Tensor | None, beta: Tensor | None, scale: float, state: Tensor | None) -> dict[str, Any]:
+    """What a kernel is given besides q, k and v, by the names that fla 0.6 uses."""
+    named: dict[str, Any] = {"scale": scale, "initial_state": state, "output_final_state": True}
     if g is not None:
-        named["gk" if g.dim() == 4 and beta is None else "g"] = g
+        named["g"] = g
     if beta is not None:
         named["beta"] = beta
-    elif g is None:
-        named["normalize"] = False
-    out, final = kernel(**named)[:2]
-    return out, final
+    if g is None and beta is None:
+        named["normalize"] = False  # the quotient of the first linear attention, which ours does not have
+    return named
 
 
 def _kernel(g: Tensor | None, beta: Tensor | None) -> Any:
