@@ -33,7 +33,7 @@ from tasks.sandbox import open_sandbox
 RUNS = {
     "update": Run("update", UPDATE, 64, 400, 32, RATES),
     "mqar": Run("mqar", MQAR, 64, 400, 32, RATES),
-    "hard": Run("hard", HARD, 96, 800, 32, RATES),
+    "hard": Run("hard", HARD, 128, 800, 32, RATES),
     "copy": Run("copy", COPY, 64, 400, 32, RATES, n_layers=2),
     "text": Run("text", None, 128, 150, 16, RATES),
 }
