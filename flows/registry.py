@@ -23,6 +23,7 @@ from tasks.contract import Domain
 
 BUILT_IN: Mapping[str, str] = {
     "circle_packing": "problems.circle_packing.domain:CirclePacking",
+    "arch": "arch.domain:Arch",
     "curation": "curation.domain:Curation",
 }
 

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import traceback
 from dataclasses import dataclass
 
@@ -39,14 +40,21 @@ def main() -> None:
     """Import, report ready, serve jobs until the control socket closes."""
     settings = Settings(**json.loads(sys.argv[1]))
     sys.path.remove(settings.parent_folder)
-    for name in settings.preload:
-        importlib.import_module(name)
+    _preload(settings.preload)
     with socket.socket(fileno=settings.control_fd) as control:
         gc.collect()
         gc.freeze()  # children share these pages for longer if the collector never touches them
         control.sendall(READY)
         while _serve_one(control, settings):
             pass
+
+
+def _preload(modules: tuple[str, ...]) -> None:
+    """Import what candidates share. Some libraries ask for the temporary folder, which only jobs have."""
+    tempfile.tempdir = os.environ["TMPDIR"]
+    for name in modules:
+        importlib.import_module(name)
+    tempfile.tempdir = None  # each job looks for itself
 
 
 def _serve_one(control: socket.socket, settings: Settings) -> bool:

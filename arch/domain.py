@@ -1,0 +1,203 @@
+"""Architecture design: evolve a linear-attention mixer that beats DeltaNet (paper, section 4.1), on a CPU proxy.
+
+`train` fits small models around the candidate's mixer inside the sandbox; their weights leave as bytes. `benchmark`
+asks the trained models in fresh processes and scores outside: recall from predicted tokens whose answers never go in,
+bits per byte from hidden states, with random prefixes sent alone. Training on GPUs at the paper's scales is not here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arch import budget, exchange, knowledge, measure, rules, scoring, verdicts
+from arch.corpus import corpus
+from arch.recipes import RUNGS, TINY, Recipe, causal_lengths
+from arch.reference import program
+from tasks.contract import (
+    JSON,
+    BaseDomain,
+    Brief,
+    Cost,
+    Failure,
+    FailureKind,
+    Issue,
+    MachineFault,
+    Measurements,
+    Needs,
+    Sandbox,
+    Score,
+    Step,
+    Trained,
+    Workspace,
+)
+
+PRELOAD = ("torch", "torch.utils.flop_counter", "safetensors.torch")
+
+
+class ArchOptions(BaseModel):
+    """What can be chosen about the problem."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerance: float = Field(
+        0.05, ge=0, le=1, description="How far above the baseline's size, state and FLOPs is allowed"
+    )
+    tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
+
+
+class Arch(BaseDomain):
+    """The domain `arch`."""
+
+    Options = ArchOptions
+    name: ClassVar[str] = "arch"
+    contract_version: ClassVar[str] = "1"
+    rungs: ClassVar[tuple[str, ...]] = tuple(RUNGS)
+    preload: ClassVar[tuple[str, ...]] = PRELOAD
+
+    def __init__(self, options: ArchOptions | None = None) -> None:
+        self.options = options or ArchOptions()
+
+    def recipe(self, rung: str) -> Recipe:
+        """The settings of a rung."""
+        return TINY if self.options.tiny else RUNGS[rung]
+
+    def brief(self) -> Brief:
+        """The problem in words, with DeltaNet as seed, cognition and block template."""
+        tolerance = round(100 * self.options.tolerance)
+        return Brief(
+            goal=GOAL,
+            program_contract=PROGRAM_CONTRACT.format(tolerance=tolerance),
+            seed_program=program("delta_net"),
+            items=knowledge.items(),
+            prompt_notes=NOTES,
+            template=knowledge.template(),
+            metric="recall_accuracy",
+        )
+
+    def needs(self, step: Step, rung: str) -> Needs:
+        """No GPU; every training run and every answer keeps to its own wall limit."""
+        recipe = self.recipe(rung)
+        fits = sum(len(run.learning_rates) for run in recipe.runs)
+        return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 3))
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Keep the text that the campaign was judged on beside its results; it differs between Python versions."""
+        text = corpus()
+        if not workspace.exists("held-out.txt"):
+            workspace.write("held-out.txt", text.held_out)
+            workspace.write("train.txt", text.train)
+
+    def check(self, code: str) -> list[Issue]:
+        """Contract, imports, patching, literal shapes and dtypes, quadratic patterns."""
+        return rules.issues(code)
+
+    def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
+        """The dynamic checks, then the budget against the seed program, measured in the same way just now."""
+        recipe = self.recipe(self.rungs[0])
+        probed = exchange.probe(code, recipe, verdicts.CHECKS, self._lengths(), sandbox)
+        if isinstance(probed, Failure):
+            return [Issue(str(probed.kind), f"the mixer could not be checked: {probed.reason}")]
+        try:
+            found = verdicts.issues(probed.numbers)
+            return found or self._over_budget(probed.numbers, recipe, sandbox)
+        except verdicts.WrongForm as error:
+            return [Issue("checks", f"the checks' answer is not usable: {error}")]
+
+    def _lengths(self) -> tuple[int, ...]:
+        """Those of every rung: a candidate is promoted without being probed again."""
+        return causal_lengths(self.recipe(rung) for rung in self.rungs)
+
+    def _over_budget(self, numbers: JSON, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
+        seed = exchange.probe(program("delta_net"), recipe, budget.CHECKS, (97,), sandbox)
+        if isinstance(seed, Failure):
+            raise MachineFault(f"the seed program cannot be measured: {seed.reason}")
+        return budget.issues(budget.sizes(numbers), budget.sizes(seed.numbers), self.options.tolerance)
+
+    def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
+        """Every run at every learning rate; what a former try has finished is not trained again."""
+        recipe, artefacts, lines, kept = self.recipe(rung), [], [], {}
+        cpu_s = wall_s = 0.0
+        for run in recipe.runs:
+            for rate in run.learning_rates:
+                fitted = measure.fitted(code, recipe, run, rate, seed, sandbox, workspace)
+                if isinstance(fitted, Failure):
+                    return fitted
+                cpu_s, wall_s = cpu_s + fitted.cpu_s, wall_s + fitted.wall_s
+                lines.append(measure.line(run, rate, fitted))
+                if fitted.weights is not None:
+                    name = measure.file_name(run, rate)
+                    artefacts.append(workspace.write(name, fitted.weights))
+                    kept[name] = fitted.curve[-1][1]
+        return Trained(tuple(artefacts), {"final_loss": kept}, "\n".join(lines), Cost(cpu_s=cpu_s, wall_s=wall_s))
+
+    def benchmark(
+        self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
+    ) -> Measurements | Failure:
+        """Ask the trained models, score outside, audit, and check causality again on the trained weights."""
+        recipe = self.recipe(rung)
+        metrics: dict[str, float] = {}
+        curves = {}
+        for run in recipe.runs:
+            measured = measure.measured(code, recipe, run, trained, seed, sandbox, workspace)
+            if isinstance(measured, Failure):
+                return measured
+            metrics |= measured.metrics
+            curves[run.name] = measured.by_rate
+        accuracies = [value for name, value in metrics.items() if name.endswith("/accuracy")]
+        metrics["recall_accuracy"] = sum(accuracies) / len(accuracies)
+        curves_file = workspace.write("rates.json", json.dumps(curves).encode())
+        return Measurements(
+            metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file)
+        )
+
+    def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
+        """The mean fitness over seeds, with its standard error, against the baseline's means of the same campaign."""
+        if not evaluations:
+            return Failure(FailureKind.INVALID, "there is no evaluation to score")
+        base = baseline or evaluations
+        base_loss, base_recall = _mean(base, "bits_per_byte"), _mean(base, "recall_accuracy")
+        values = [
+            scoring.fitness(each.metrics["bits_per_byte"], each.metrics["recall_accuracy"], base_loss, base_recall)
+            for each in evaluations
+        ]
+        return Score(sum(values) / len(values), scoring.spread(values), len(values))
+
+    def features(self, measurements: Measurements) -> Mapping[str, float]:
+        """State, FLOPs per token and parameters of the mixer, each relative to a generous bound."""
+        metrics = measurements.metrics
+        return {name: budget.feature(name, metrics[name], self.recipe(self.rungs[0])) for name in budget.NAMES}
+
+
+def _mean(evaluations: Sequence[Measurements], name: str) -> float:
+    return sum(each.metrics[name] for each in evaluations) / len(evaluations)
+
+
+GOAL = (
+    "Design a causal token mixer with linear cost and a state of fixed size that recalls and updates more than "
+    "DeltaNet does with the same state, and models text at least as well."
+)
+PROGRAM_CONTRACT = """\
+Define `class Mixer(nn.Module)` with
+- `__init__(self, d_model, n_heads, head_dim)`: n_heads * head_dim need not be d_model; a matrix state is
+  n_heads * head_dim * head_dim numbers.
+- `forward(self, x_BTD)`: (B, T, d_model) in, same shape and dtype out, for any B, any T >= 1, any floating dtype.
+- `recurrent(self, x_BTD, state=None)`: (y_BTD, state), token by token; the state (tensors in tuples or dicts, the same
+  size at all times) is all that one call hands to the next. It must agree with `forward` to 1e-4.
+Causal in train and eval mode, independent across the batch, no T x T anywhere, no loop over tokens in `forward`, finite
+gradients for every parameter. Parameters, state numbers and FLOPs per token at most {tolerance}% above DeltaNet's.
+Imports: torch, torch.nn, torch.nn.functional, math, functools, typing and
+`mixers`: linear_attention(q, k, v), decayed_attention(q, k, v, g), delta_rule(q, k, v, beta),
+gated_delta_rule(q, k, v, g, beta): (B, T, H, D) each, g and beta (B, T, H), g <= 0 a log decay that may also be
+(B, T, H, D); options scale=, state=, steps=True (token by token); they return (o_BTHD, state). Further l2_norm(x),
+rms_norm(x, weight), short_conv(x_BTC, weight_CW, tail) -> (y, tail), split_heads(x_BTC, n_heads), rope(x_BTHD, start).
+Take sizes and dtypes from the input, never write them down.
+"""
+NOTES = (
+    "Around the mixer: embedding, RMS norm, residual, MLP, head. Training: a few hundred steps of AdamW at three "
+    "learning rates, so good starting values of gates and decays matter. Fitness: half from bits per byte on text, "
+    "half from recall accuracy, each relative to DeltaNet in the same campaign."
+)

@@ -1,0 +1,188 @@
+"""What goes into the sandbox and comes out: requests, and answers checked for form. Trusted; no torch.
+
+Bytes travel as base64 in JSON here and in arch/inside/adapter.py, nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arch.inside.synthetic import Tokens
+from arch.recipes import Recipe, Run
+from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
+
+INSIDE = Path(__file__).parent / "inside"
+LONGEST_CURVE = 1000
+START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What one training run left: the weights, and (step, loss) pairs. No weights: the loss was not a number."""
+
+    weights: bytes | None
+    curve: tuple[tuple[float, float], ...]
+    cpu_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The numbers of the dynamic checks, still unread, and the job's CPU time."""
+
+    numbers: JSON
+    cpu_s: float
+
+
+def shape(recipe: Recipe, run: Run) -> dict[str, int]:
+    """The model's sizes, as arch/inside/mixers/trunk.py wants them."""
+    return {
+        "d_model": recipe.d_model,
+        "n_heads": recipe.n_heads,
+        "head_dim": recipe.head_dim,
+        "n_layers": run.n_layers,
+        "vocabulary": run.vocabulary,
+    }
+
+
+def probe(
+    code: str,
+    recipe: Recipe,
+    checks: Sequence[str],
+    lengths: Sequence[int],
+    sandbox: Sandbox,
+    trained: tuple[Run, bytes] | None = None,
+) -> Probed | Failure:
+    """The numbers of the named checks, on a new mixer, or on the first block's of a trained model.
+
+    `lengths` are those of the causality check; the first one serves the checks that need one.
+    """
+    run, weights = trained or (recipe.runs[0], None)
+    request = {
+        "shape": shape(recipe, run),
+        "lengths": list(lengths),
+        "seed": 1,
+        "weights": None if weights is None else _pack(weights),
+        "checks": list(checks),
+    }
+    done = _run(code, "probe", request, _limits(60.0, 240.0), sandbox)
+    if isinstance(done, Failure):
+        return done
+    numbers = done.answer["numbers"] if isinstance(done.answer, dict) and "numbers" in done.answer else None
+    return Probed(numbers, done.cost.cpu_s)
+
+
+def fit(code: str, recipe: Recipe, run: Run, rate: float, seed: int, text: bytes, sandbox: Sandbox) -> Fitted | Failure:
+    """One training run."""
+    request = {
+        "shape": shape(recipe, run),
+        "task": None if run.task is None else dataclasses.asdict(run.task),
+        "text": _pack(text if run.task is None else b""),
+        "run": {
+            "length": run.length,
+            "batch": run.batch,
+            "steps": run.steps,
+            "learning_rate": rate,
+            "seed": seed % 2**32,
+        },
+    }
+    done = _run(code, "train", request, _limits(recipe.cpu_s, recipe.wall_s), sandbox)
+    return done if isinstance(done, Failure) else _fitted(done)
+
+
+def _fitted(done: Finished) -> Fitted | Failure:
+    answer, cost = done.answer, done.cost
+    if isinstance(answer, dict) and set(answer) == {"diverged"}:
+        return Fitted(None, (), cost.cpu_s, cost.wall_s)
+    if not isinstance(answer, dict) or set(answer) != {"weights", "curve"}:
+        return Failure(FailureKind.INVALID, "training did not answer with weights and a curve")
+    try:
+        curve = tuple((float(step), float(loss)) for step, loss in answer["curve"])
+        weights = _unpack(answer["weights"])
+    except (TypeError, ValueError, OverflowError):
+        return Failure(FailureKind.INVALID, "the weights or the training curve cannot be read")
+    if not 1 <= len(curve) <= LONGEST_CURVE or not all(math.isfinite(value) for pair in curve for value in pair):
+        return Failure(FailureKind.INVALID, "the training curve is empty, too long or not finite")
+    return Fitted(weights, curve, cost.cpu_s, cost.wall_s)
+
+
+def predicted(
+    code: str, recipe: Recipe, run: Run, weights: bytes, tokens_BT: Tokens, sandbox: Sandbox
+) -> NDArray[np.uint16] | Failure:
+    """The tokens that a trained model predicts, (B, T)."""
+    answers = _answers(code, recipe, run, weights, [tokens_BT], "tokens", sandbox)
+    if isinstance(answers, Failure):
+        return answers
+    if len(answers[0]) != 2 * tokens_BT.size:
+        return Failure(FailureKind.INVALID, f"expected {tokens_BT.size} predicted tokens, got {len(answers[0])} bytes")
+    return np.frombuffer(answers[0], dtype="<u2").reshape(tokens_BT.shape)
+
+
+def hidden(
+    code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], sandbox: Sandbox
+) -> list[NDArray[np.float32]] | Failure:
+    """The final hidden states of a trained model for each batch, (B, T, D), finite."""
+    answers = _answers(code, recipe, run, weights, batches, "hidden", sandbox)
+    if isinstance(answers, Failure):
+        return answers
+    states = []
+    for tokens_BT, content in zip(batches, answers, strict=True):
+        if len(content) != 4 * recipe.d_model * tokens_BT.size:
+            return Failure(
+                FailureKind.INVALID, f"expected hidden states for {tokens_BT.shape}, got {len(content)} bytes"
+            )
+        state = np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, recipe.d_model)
+        if not np.isfinite(state).all():
+            return Failure(FailureKind.INVALID, "the hidden states are not finite")
+        states.append(state)
+    return states
+
+
+def _answers(
+    code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], wants: str, sandbox: Sandbox
+) -> list[bytes] | Failure:
+    request = {
+        "shape": shape(recipe, run),
+        "weights": _pack(weights),
+        "wants": wants,
+        "batches": [{"tokens": _pack(part.astype("<u2").tobytes()), "size": list(part.shape)} for part in batches],
+    }
+    done = _run(code, "answer", request, _limits(recipe.cpu_s, recipe.wall_s), sandbox)
+    if isinstance(done, Failure):
+        return done
+    try:
+        answers = [_unpack(text) for text in done.answer["answers"]]
+    except (TypeError, KeyError, ValueError):
+        return Failure(FailureKind.INVALID, "the answers cannot be read")
+    if len(answers) != len(batches):
+        return Failure(FailureKind.INVALID, f"expected {len(batches)} answers, got {len(answers)}")
+    return answers
+
+
+def _run(code: str, entry: str, request: JSON, limits: Limits, sandbox: Sandbox) -> Finished | Failure:
+    return sandbox.run(Job(code, INSIDE, f"adapter:{entry}", request, limits, profile="cpu-train"))
+
+
+def _limits(cpu_s: float, wall_s: float) -> Limits:
+    return Limits(cpu_s=cpu_s + START_UP_CPU_S, wall_s=wall_s, memory_mb=2048, processes=32, answer_kb=16_384)
+
+
+def _pack(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _unpack(text: str) -> bytes:
+    """Raises ValueError or TypeError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None

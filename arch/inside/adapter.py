@@ -1,0 +1,96 @@
+"""What the sandbox calls: `probe`, `train`, `answer`. Each loads the candidate and hands plain numbers or bytes out.
+
+Bytes travel as base64 in JSON, in `pack` and `unpack` only, so that another way out of the sandbox can replace it.
+Runs inside; judges nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import time
+from typing import Any
+
+import numpy as np
+import synthetic
+import torch
+import training
+from mixers.trunk import MakeMixer, Shape, Trunk
+from safetensors.torch import load, save
+
+
+def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The dynamic checks of one mixer, fresh or (with `weights`) trained; every check's numbers, and the CPU time."""
+    import checks
+
+    torch.set_num_threads(1)
+    began = time.process_time()
+    make, shape = mixer_class(candidate_path), Shape(**request["shape"])
+    setting = checks.Setting(shape.d_model, tuple(request["lengths"]), request["seed"], request["weights"] is None)
+    numbers = checks.run(_maker(make, shape, request["weights"]), setting, tuple(request["checks"]))
+    return {"numbers": numbers, "cpu_s": time.process_time() - began}
+
+
+def _maker(make: MakeMixer, shape: Shape, weights: str | None) -> Any:
+    """Makes the mixer alone: a new one, or the first block's of a trained model."""
+    if weights is None:
+        return lambda: make(shape.d_model, shape.n_heads, shape.head_dim)
+    return lambda: _restored(make, shape, weights).blocks[0].mixer
+
+
+def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """One run: the weights as safetensors and the training curve; or the step at which the loss was not a number."""
+    torch.set_num_threads(1)
+    task = None if request["task"] is None else synthetic.Task(**request["task"])
+    recipe = training.Recipe(Shape(**request["shape"]), task, **request["run"])
+    try:
+        model, curve = training.train(mixer_class(candidate_path), recipe, unpack(request["text"]))
+    except training.Diverged as error:
+        return {"diverged": error.step}
+    weights = {name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}
+    return {"weights": pack(save(weights)), "curve": curve}
+
+
+def answer(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What a trained model answers to each batch of tokens (uint16, of its own size).
+
+    Wanted are predicted tokens (uint16) or final hidden states (float32).
+    """
+    torch.set_num_threads(1)
+    model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
+    return {"answers": [pack(_answer(model, part, request["wants"])) for part in request["batches"]]}
+
+
+def _answer(model: Trunk, part: dict[str, Any], wants: str) -> Any:
+    tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.uint16).reshape(part["size"]).astype(np.int64)
+    if wants == "tokens":
+        return training.predict(model, tokens).astype(np.uint16).tobytes()
+    return training.hidden(model, tokens).tobytes()
+
+
+def _restored(make: MakeMixer, shape: Shape, weights: str) -> Trunk:
+    model = Trunk(make, shape)
+    model.load_state_dict(load(unpack(weights)))
+    model.eval()
+    return model
+
+
+def mixer_class(candidate_path: str) -> MakeMixer:
+    """The candidate's class `Mixer`. Raises ImportError, or whatever its module raises."""
+    spec = importlib.util.spec_from_file_location("candidate", candidate_path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {candidate_path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: MakeMixer = module.Mixer
+    return found
+
+
+def pack(content: bytes) -> str:
+    """Bytes as text."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def unpack(text: str) -> bytes:
+    """The bytes again."""
+    return base64.b64decode(text)

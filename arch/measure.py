@@ -1,0 +1,184 @@
+"""Train and benchmark, one run at a time: what is kept in the workspace, and what is measured on it. Trusted; no torch.
+
+The learning rate is chosen on one half of the held-out prompts and reported on the other. Audits cut random windows and
+send the prefixes alone, in a process of their own: a model that looked ahead cannot repeat its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arch import budget, exchange, scoring, verdicts
+from arch.corpus import corpus
+from arch.exchange import Fitted
+from arch.inside.synthetic import Task, Tokens
+from arch.recipes import Recipe, Run
+from arch.weights import Unreadable, Weights
+from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
+
+AUDIT_TOLERANCE = 1e-3  # of the largest hidden state, float32; other lengths are cut in other chunks
+TRAINED_CHECKS = ("causality", *budget.CHECKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run's metrics and, per learning rate, what it reached on the half that chooses."""
+
+    metrics: dict[str, float]
+    by_rate: dict[str, float]
+
+
+def file_name(run: Run, rate: float) -> str:
+    """Where a run's weights are in the workspace."""
+    return f"{run.name}-{rate:g}.safetensors"
+
+
+def line(run: Run, rate: float, fitted: Fitted) -> str:
+    """One line of the training log."""
+    if fitted.weights is None:
+        return f"{run.name} lr {rate:g}: the loss was not a number"
+    losses = " ".join(f"{loss:.3f}" for _, loss in fitted.curve[:: max(1, len(fitted.curve) // 8)])
+    return f"{run.name} lr {rate:g}: loss {losses} -> {fitted.curve[-1][1]:.3f} in {fitted.cpu_s:.0f} CPU s"
+
+
+def fitted(
+    code: str, recipe: Recipe, run: Run, rate: float, seed: int, sandbox: Sandbox, workspace: Workspace
+) -> Fitted | Failure:
+    """The run's result, from the workspace if a former try finished it."""
+    note = f"{file_name(run, rate)}.json"
+    if workspace.exists(note):
+        stored = json.loads(workspace.read(note))
+        weights = workspace.read(file_name(run, rate)) if stored["curve"] else None
+        curve = tuple((step, loss) for step, loss in stored["curve"])
+        return Fitted(weights, curve, stored["cpu_s"], stored["wall_s"])
+    done = exchange.fit(code, recipe, run, rate, seed, corpus().train, sandbox)
+    if isinstance(done, Failure):
+        return done
+    if done.weights is not None:
+        workspace.write(file_name(run, rate), done.weights)
+    stored = {"curve": done.curve, "cpu_s": done.cpu_s, "wall_s": done.wall_s}
+    workspace.write(note, json.dumps(stored).encode())
+    return done
+
+
+def measured(
+    code: str, recipe: Recipe, run: Run, trained: Trained, seed: int, sandbox: Sandbox, workspace: Workspace
+) -> Measured | Failure:
+    """A run's metrics, or why there are none."""
+    names = {artefact.name for artefact in trained.artefacts}
+    weights = {
+        rate: workspace.read(file_name(run, rate)) for rate in run.learning_rates if file_name(run, rate) in names
+    }
+    if not weights:
+        return Failure(FailureKind.INVALID, f"{run.name}: the loss was not a number at any learning rate")
+    try:
+        if run.task is None:
+            return _text(code, recipe, run, weights, seed, sandbox)
+        return _recall(code, recipe, run, run.task, weights, seed, sandbox)
+    except (Unreadable, verdicts.WrongForm) as error:
+        return Failure(FailureKind.INVALID, f"{run.name}: {error}")
+
+
+def _recall(
+    code: str, recipe: Recipe, run: Run, task: Task, weights: dict[float, bytes], seed: int, sandbox: Sandbox
+) -> Measured | Failure:
+    held_out = scoring.prompts(task, recipe.prompts, seed)
+    chosen, reported = {}, {}
+    for rate, content in weights.items():
+        tokens = exchange.predicted(code, recipe, run, content, held_out.tokens, sandbox)
+        if isinstance(tokens, Failure):
+            return tokens
+        chosen[rate] = held_out.accuracy(tokens, held_out.choosing)
+        reported[rate] = held_out.accuracy(tokens, held_out.reported)
+    best = max(chosen, key=lambda rate: chosen[rate])
+    metrics = {
+        f"{run.name}/accuracy": reported[best],
+        f"{run.name}/solved": float(reported[best] >= scoring.SOLVED),
+        f"{run.name}/learning_rate": best,
+    }
+    return Measured(metrics, {f"{rate:g}": value for rate, value in chosen.items()})
+
+
+def _text(
+    code: str, recipe: Recipe, run: Run, weights: dict[float, bytes], seed: int, sandbox: Sandbox
+) -> Measured | Failure:
+    held_out = scoring.windows(corpus().held_out, run.length, 2 * recipe.windows, seed)
+    chosen, reported = {}, {}
+    for rate, content in weights.items():
+        bits_W = _bits(code, recipe, run, content, held_out, sandbox)
+        if isinstance(bits_W, Failure):
+            return bits_W
+        chosen[rate], reported[rate] = float(bits_W[0::2].mean()), float(bits_W[1::2].mean())
+        if min(chosen[rate], reported[rate]) < corpus().floor_bits_per_byte:
+            return implausible(min(chosen[rate], reported[rate]))
+    best = min(chosen, key=lambda rate: chosen[rate])
+    sizes = _sizes(code, recipe, run, weights[best], sandbox)
+    if isinstance(sizes, Failure):
+        return sizes
+    metrics = {"bits_per_byte": reported[best], "text/learning_rate": best, **sizes}
+    return Measured(metrics, {f"{rate:g}": value for rate, value in chosen.items()})
+
+
+def _bits(
+    code: str, recipe: Recipe, run: Run, weights: bytes, held_out_WT: Tokens, sandbox: Sandbox
+) -> NDArray[np.float64] | Failure:
+    """Bits per byte of each window, if it passes the audit."""
+    head_VD = Weights(weights).tensor("head.weight", (run.vocabulary, recipe.d_model))
+    tokens_WT, next_WT = held_out_WT[:, :-1], held_out_WT[:, 1:]
+    states = exchange.hidden(code, recipe, run, weights, [tokens_WT], sandbox)
+    if isinstance(states, Failure):
+        return states
+    caught = audit(code, recipe, run, weights, tokens_WT, states[0], sandbox)
+    return scoring.bits_per_byte(states[0], head_VD, next_WT) if caught is None else caught
+
+
+def implausible(bits: float) -> Failure:
+    """The alarm on a loss that the data's entropy does not allow."""
+    floor = corpus().floor_bits_per_byte
+    reason = f"implausible loss: {bits:.3f} bits per byte, under the floor of {floor:.3f} for text of this entropy"
+    return Failure(FailureKind.CHEATING, reason)
+
+
+def audit(
+    code: str,
+    recipe: Recipe,
+    run: Run,
+    weights: bytes,
+    tokens_WT: Tokens,
+    states_WTD: NDArray[np.float32],
+    sandbox: Sandbox,
+) -> Failure | None:
+    """Random prefixes alone, in another process. Which ones must not be known to the candidate, so no seed decides."""
+    chance = random.SystemRandom()
+    rows = chance.sample(range(len(tokens_WT)), max(1, round(recipe.audited * len(tokens_WT))))
+    cuts = {row: chance.randrange(1, tokens_WT.shape[1]) for row in rows}
+    alone = exchange.hidden(code, recipe, run, weights, [tokens_WT[r : r + 1, :c] for r, c in cuts.items()], sandbox)
+    if isinstance(alone, Failure):
+        return alone
+    for (row, cut), state in zip(cuts.items(), alone, strict=True):
+        whole = states_WTD[row, :cut]
+        gap = float(np.abs(whole - state[0]).max() / max(1e-9, float(np.abs(whole).max())))
+        if gap > AUDIT_TOLERANCE:
+            reason = f"audit: the first {cut} hidden states change by {gap:.1e} when the rest of the text is not sent"
+            return Failure(FailureKind.CHEATING, reason)
+    return None
+
+
+def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:
+    """Causality on the trained weights, and the mixer's sizes."""
+    probed = exchange.probe(code, recipe, TRAINED_CHECKS, (97, run.length), sandbox, (run, weights))
+    if isinstance(probed, Failure):
+        return probed
+    found = [issue for issue in verdicts.issues(probed.numbers, TRAINED_CHECKS) if issue.rule == "causality"]
+    if found:
+        return Failure(FailureKind.CHEATING, f"on the trained weights, {found[0].message}")
+    sizes, counted = budget.sizes(probed.numbers), Weights(weights).count("blocks.0.mixer.")
+    if counted != sizes["parameters"]:
+        reason = f"the trained mixer stores {counted} numbers, a new one says it has {sizes['parameters']:.0f}"
+        return Failure(FailureKind.CHEATING, reason)
+    return sizes

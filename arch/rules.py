@@ -1,0 +1,180 @@
+"""Static rules for mixers, on the syntax tree alone: early, clear messages. The sandbox and the dynamic checks hold.
+
+They look for the required class and methods, imports and calls that nothing needs, torch being patched, literal
+lengths and dtypes, and the usual ways of writing something quadratic in T. A pattern that they miss is measured by the
+dynamic checks; a pattern that is fine must not be refused here, so each rule is narrow.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tasks.contract import Issue
+
+ALLOWED_IMPORTS = frozenset({
+    "__future__", "collections", "dataclasses", "functools", "itertools", "math", "mixers", "torch", "typing",
+})  # fmt: skip
+TORCH_PARTS = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init"})
+FORBIDDEN_CALLS = frozenset({
+    "eval", "exec", "compile", "open", "input", "breakpoint", "__import__", "setattr", "delattr", "globals", "vars",
+    "getattr",
+})  # fmt: skip
+FORBIDDEN_PARTS = frozenset({
+    "_C", "_dynamo", "_inductor", "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
+    "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
+    "__class__", "__dict__", "__globals__", "__subclasses__", "__builtins__", "from_file", "set_num_threads",
+})  # fmt: skip
+QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
+                             "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
+SHAPED = frozenset({"view", "reshape", "expand", "unflatten", "zeros", "ones", "empty", "full", "arange", "randn",
+                    "rand", "eye", "tril", "triu", "new_zeros", "new_ones", "new_empty"})  # fmt: skip
+DTYPES = frozenset({"float", "float16", "float32", "float64", "bfloat16", "half", "double"})
+CASTS = frozenset({"float", "half", "double", "bfloat16"})
+SMALL = 8  # literal sizes up to here are widths of windows and the like
+ARGUMENTS = {"__init__": 4, "forward": 2, "recurrent": 3}
+
+
+def issues(code: str) -> list[Issue]:
+    """Everything that breaks a rule, in order of lines."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
+    modules = _module_names(tree)
+    found = list(_class(tree))
+    for node in ast.walk(tree):
+        found += [*_imports(node), *_calls(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
+        found += [*_shapes(node), *_quadratic(node)]
+    return sorted(found, key=lambda issue: issue.line or 0)
+
+
+def _class(tree: ast.Module) -> Iterator[Issue]:
+    for node in reversed(tree.body):
+        if isinstance(node, ast.ClassDef) and node.name == "Mixer":
+            yield from _methods(node)
+            return
+    yield Issue("contract", "expected a top-level class Mixer(nn.Module), found none")
+
+
+def _methods(node: ast.ClassDef) -> Iterator[Issue]:
+    methods = {entry.name: entry for entry in node.body if isinstance(entry, ast.FunctionDef)}
+    for name, count in ARGUMENTS.items():
+        method = methods.get(name)
+        if method is None:
+            yield Issue("contract", f"class Mixer has no method {name}", node.lineno)
+        elif not method.args.vararg and len(method.args.args) < count:
+            yield Issue("contract", f"Mixer.{name} takes {count - 1} arguments besides self", method.lineno)
+
+
+def _module_names(tree: ast.Module) -> set[str]:
+    """Names that stand for modules or for what was imported from them."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
+def _imports(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or "."
+        names = [f"{base}.{alias.name}" if base == "torch" and alias.name[0] == "_" else base for alias in node.names]
+    else:
+        return
+    for name in names:
+        top = name.partition(".")[0]
+        if top not in ALLOWED_IMPORTS or (top == "torch" and name not in TORCH_PARTS) or name.startswith("mixers."):
+            yield Issue(
+                "forbidden-import", f"`{name}` may not be imported; mixers, torch and math are there", node.lineno
+            )
+
+
+def _calls(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
+        yield Issue("forbidden-call", f"`{node.func.id}` may not be called; a mixer does not need it", node.lineno)
+
+
+def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
+        targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in modules:
+                yield Issue("patching", f"`{ast.unparse(target)}` belongs to a library and stays as it is", node.lineno)
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _parts(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_PARTS:
+        yield Issue("forbidden-attribute", f"`.{node.attr}` may not be used in a mixer", node.lineno)
+
+
+def _dtypes(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Attribute) and _root(node) == "torch" and node.attr in DTYPES:
+        yield Issue("fixed-dtype", f"`torch.{node.attr}` fixes the dtype: use that of the input (x.dtype)", node.lineno)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CASTS
+        and not node.args
+    ):
+        yield Issue("fixed-dtype", f"`.{node.func.attr}()` fixes the dtype: use that of the input", node.lineno)
+
+
+def _shapes(node: ast.AST) -> Iterator[Issue]:
+    """Literal sizes in calls that make or reshape tensors; in `__init__` parameters may have any size."""
+    if not isinstance(node, ast.FunctionDef) or node.name == "__init__":
+        return
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and _called(call) in SHAPED:
+            sizes = [
+                leaf.value for argument in call.args for leaf in ast.walk(argument) if isinstance(leaf, ast.Constant)
+            ]
+            large = [size for size in sizes if type(size) is int and size > SMALL]
+            if large:
+                message = f"`{ast.unparse(call)[:80]}` has the literal size {large[0]}: take sizes from x.shape"
+                yield Issue("fixed-shape", message, call.lineno)
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _quadratic(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Attribute) and node.attr in QUADRATIC_CALLS:
+        yield Issue("quadratic", f"`{node.attr}` costs T^2: use chunks and a state of fixed size", node.lineno)
+    elif isinstance(node, ast.Call) and _called(node) == "softmax" and _is_scores(node):
+        yield Issue("quadratic", f"`{ast.unparse(node)[:80]}` is a softmax over T x T scores", node.lineno)
+    elif isinstance(node, ast.Call) and _called(node) in ("tril", "triu", "ones") and _is_square_in_time(node):
+        yield Issue("quadratic", f"`{ast.unparse(node)[:80]}` is a T x T mask", node.lineno)
+
+
+def _is_scores(call: ast.Call) -> bool:
+    """softmax(q @ k.transpose(...)), however it is written."""
+    inside = [*call.args[:1], call.func]
+    products = [leaf for part in inside for leaf in ast.walk(part) if isinstance(leaf, ast.BinOp)]
+    return any(isinstance(leaf.op, ast.MatMult) and _is_transposed(leaf.right) for leaf in products)
+
+
+def _is_transposed(node: ast.expr) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("mT", "T")
+    return isinstance(node, ast.Call) and _called(node) in ("transpose", "permute")
+
+
+def _is_square_in_time(call: ast.Call) -> bool:
+    """ones(T, T) with T read from x.shape[1] or named like a length, here or one level down."""
+    sizes = [ast.unparse(argument) for argument in call.args]
+    return len(sizes) >= 2 and any(size == other and _is_length(size) for size, other in pairwise(sizes))
+
+
+def _is_length(text: str) -> bool:
+    return text in ("T", "L", "length", "seq_len", "n_tokens", "time") or text.endswith((".shape[1]", ".size(1)"))

@@ -1,0 +1,197 @@
+"""Does the CPU proxy rank mixers? Every reference mixer on every task, through the sandbox, as the domain does it.
+
+    python -m benchmarks.arch_proxy --tasks update text --seeds 3 --out arch-proxy.jsonl
+
+Each (mixer, task, learning rate, seed) is one training run in the sandbox; a line of `--out` per run, and what is there
+already is not run again, so it can be stopped and continued. The table is made of all lines that are there. A mixer is
+reported at its best learning rate, which is chosen per mixer and task on prompts of their own, over all seeds.
+Softmax attention is a yardstick: it does not have a state of equal size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scipy.stats import spearmanr
+
+from arch import exchange, scoring
+from arch.corpus import corpus
+from arch.domain import PRELOAD
+from arch.recipes import COPY, HARD, LAPTOP, MQAR, RATES, UPDATE, Run
+from arch.reference import NAMES, program
+from arch.weights import Weights
+from tasks.contract import Failure, Sandbox
+from tasks.sandbox import open_sandbox
+
+RUNS = {
+    "update": Run("update", UPDATE, 64, 400, 32, RATES),
+    "mqar": Run("mqar", MQAR, 64, 400, 32, RATES),
+    "hard": Run("hard", HARD, 128, 800, 32, RATES),
+    "copy": Run("copy", COPY, 64, 400, 32, RATES, n_layers=2),
+    "text": Run("text", None, 128, 150, 16, RATES),
+}
+#: From worse to better; equal numbers are ties. Language modelling at 1.3B: arXiv 2412.06464 (with linear attention
+#: below, as in 2406.06484) and 2510.26692. Recall: 2406.06484 and 2510.26692. Orders only: their numbers have no seeds.
+PUBLISHED = {
+    "language": {"linear_attention": 0, "delta_net": 1, "mamba2": 2, "gated_delta_net": 3, "kimi_delta": 4},
+    "recall": {"linear_attention": 0, "mamba2": 1, "delta_net": 2, "gated_delta_net": 2, "kimi_delta": 3},
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One training run. `chosen` picks the learning rate, `reported` is shown: accuracy, or bits per byte."""
+
+    mixer: str
+    task: str
+    learning_rate: float
+    seed: int
+    chosen: float | None
+    reported: float | None
+    cpu_s: float
+    failure: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, float, int]:
+        """What was run."""
+        return self.mixer, self.task, self.learning_rate, self.seed
+
+
+def measure(mixer: str, code: str, run: Run, rate: float, seed: int, sandbox: Sandbox) -> Result:
+    """Train and score one. A failure has its reason and no number."""
+    fitted = exchange.fit(code, LAPTOP, run, rate, seed, corpus().train, sandbox)
+    if isinstance(fitted, Failure):
+        return Result(mixer, run.name, rate, seed, None, None, 0.0, fitted.reason)
+    if fitted.weights is None:
+        return Result(mixer, run.name, rate, seed, None, None, fitted.cpu_s, "diverged")
+    scores = (
+        _recall(code, run, fitted.weights, seed, sandbox) if run.task else _bits(code, run, fitted.weights, sandbox)
+    )
+    if isinstance(scores, Failure):
+        return Result(mixer, run.name, rate, seed, None, None, fitted.cpu_s, scores.reason)
+    return Result(mixer, run.name, rate, seed, *scores, fitted.cpu_s)
+
+
+def _recall(code: str, run: Run, weights: bytes, seed: int, sandbox: Sandbox) -> tuple[float, float] | Failure:
+    assert run.task is not None
+    held_out = scoring.prompts(run.task, LAPTOP.prompts, seed)
+    tokens = exchange.predicted(code, LAPTOP, run, weights, held_out.tokens, sandbox)
+    if isinstance(tokens, Failure):
+        return tokens
+    return held_out.accuracy(tokens, held_out.choosing), held_out.accuracy(tokens, held_out.reported)
+
+
+def _bits(code: str, run: Run, weights: bytes, sandbox: Sandbox) -> tuple[float, float] | Failure:
+    held_out = scoring.windows(corpus().held_out, run.length, 2 * LAPTOP.windows, seed=0)
+    states = exchange.hidden(code, LAPTOP, run, weights, [held_out[:, :-1]], sandbox)
+    if isinstance(states, Failure):
+        return states
+    head = Weights(weights).tensor("head.weight", (run.vocabulary, LAPTOP.d_model))
+    bits = scoring.bits_per_byte(states[0], head, held_out[:, 1:])
+    return float(bits[0::2].mean()), float(bits[1::2].mean())
+
+
+def best_rate(results: Sequence[Result], task: str) -> tuple[float, list[Result]] | None:
+    """The best learning rate over the seeds that it has, and its results; None if nothing was measured."""
+    by_rate: dict[float, list[Result]] = {}
+    for result in results:
+        if result.chosen is not None:
+            by_rate.setdefault(result.learning_rate, []).append(result)
+    most = max((len(group) for group in by_rate.values()), default=0)
+    complete = {rate: group for rate, group in by_rate.items() if len(group) == most}
+    if not complete:
+        return None
+    sign = -1.0 if task == "text" else 1.0
+    rate = max(complete, key=lambda r: sign * statistics.fmean(result.chosen or 0.0 for result in complete[r]))
+    return rate, complete[rate]
+
+
+def table(results: Sequence[Result], task: str) -> Iterator[str]:
+    """The lines of one task's table, and how it ranks."""
+    unit = "bits per byte" if task == "text" else "accuracy"
+    yield f"| {task} | {unit}: mean | sd | runs >= {scoring.SOLVED} | seeds | lr | rates tried | CPU s a run |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    means = {}
+    for mixer in dict.fromkeys((*NAMES, *(result.mixer for result in results))):
+        mine = [result for result in results if result.mixer == mixer and result.task == task]
+        found = best_rate(mine, task)
+        if found is None:
+            continue
+        rate, group = found
+        values = [result.reported for result in group if result.reported is not None]
+        means[mixer] = statistics.fmean(values)
+        sd = f"{statistics.stdev(values):.3f}" if len(values) > 1 else "one seed"
+        solved = "" if task == "text" else f"{sum(value >= scoring.SOLVED for value in values)}/{len(values)}"
+        tried = len({result.learning_rate for result in mine})
+        cpu_s = statistics.fmean(result.cpu_s for result in mine)
+        yield f"| {mixer} | {means[mixer]:.3f} | {sd} | {solved} | {len(values)} | {rate:g} | {tried} | {cpu_s:.0f} |"
+    yield from correlations(means, task)
+
+
+def correlations(means: dict[str, float], task: str) -> Iterator[str]:
+    """Rank correlation with the published orders, over the mixers that were measured."""
+    for name, order in PUBLISHED.items():
+        shared = [mixer for mixer in order if mixer in means]
+        if len(shared) >= 3:
+            sign = -1.0 if task == "text" else 1.0
+            rho = spearmanr([order[mixer] for mixer in shared], [sign * means[mixer] for mixer in shared]).statistic
+            yield f"\nSpearman's rho with the published order of {name}: {rho:.2f} ({len(shared)} mixers)"
+
+
+def read(path: Path) -> list[Result]:
+    """The results so far."""
+    if not path.exists():
+        return []
+    return [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def main() -> int:
+    """Run what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", choices=sorted(RUNS), default=list(RUNS))
+    parser.add_argument("--mixers", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--program", type=Path, help="a mixer of your own, named by its file")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument("--out", type=Path, default=Path("arch-proxy.jsonl"))
+    parser.add_argument("--only-print", action="store_true", help="run nothing")
+    chosen = parser.parse_args()
+    if not chosen.only_print:
+        with tempfile.TemporaryDirectory() as scratch, open_sandbox(Path(scratch), preload=PRELOAD) as sandbox:
+            run_missing(chosen, sandbox)
+    results = read(chosen.out)
+    for task in RUNS:
+        if any(result.task == task for result in results):
+            print("\n".join(table(results, task)) + "\n")
+    return 0
+
+
+def run_missing(chosen: argparse.Namespace, sandbox: Sandbox) -> None:
+    """Seed by seed, so that a run that is stopped has every mixer with few seeds rather than few mixers."""
+    done = {result.key for result in read(chosen.out)}
+    codes = {mixer: program(mixer) for mixer in chosen.mixers}
+    if chosen.program is not None:
+        codes[chosen.program.stem] = chosen.program.read_text(encoding="utf-8")
+    for seed in range(chosen.seeds):
+        for task in chosen.tasks:
+            for mixer, code in codes.items():
+                for rate in chosen.rates:
+                    if (mixer, task, rate, seed) not in done:
+                        result = measure(mixer, code, RUNS[task], rate, seed, sandbox)
+                        with chosen.out.open("a", encoding="utf-8") as out:
+                            out.write(json.dumps(asdict(result)) + "\n")
+                        print(
+                            f"{mixer} {task} lr {rate:g} seed {seed}: {result.reported} {result.failure}",
+                            file=sys.stderr,
+                        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
