@@ -157,10 +157,13 @@ def test_every_command_has_help(command: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_prefect_server_ends_the_run_with_one_sentence_and_resume_goes_on(tmp_path: Path) -> None:
+def test_a_killed_prefect_server_ends_the_run_with_one_sentence_and_resume_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flows import local_server
     from flows.home import open_home
 
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)  # of another test's server, if there was one
     home = open_home(tmp_path / "home")
     private = {**local_server.prefect_environment(home), "NIGHTSHIFT_HOME": str(home.root), "COLUMNS": "200"}
     options = ["propose.kind=random", "options.sleep_s=0.3", f"options.log={tmp_path}/calls", "tracking.enabled=false"]
