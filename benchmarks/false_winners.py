@@ -168,11 +168,14 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--optimism", type=float, default=Rules().optimism)
+    parser.add_argument("--cap", type=int, default=Rules().cap)
+    parser.add_argument("--power-only", action="store_true")
     chosen = parser.parse_args()
-    rules = Rules(optimism=chosen.optimism)
+    rules = Rules(optimism=chosen.optimism, cap=chosen.cap)
     print(rules)
     started = time.process_time()
-    aa_table(chosen.campaigns, chosen.nights, chosen.seed, rules)
+    if not chosen.power_only:
+        aa_table(chosen.campaigns, chosen.nights, chosen.seed, rules)
     power_table(chosen.campaigns, chosen.seed, rules)
     print(f"\n{time.process_time() - started:.0f} CPU-s")
 

@@ -205,16 +205,40 @@ def rerun(
 
 
 @app.command()
+def promote(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    finalists: Annotated[int, typer.Option(help="How many of the best candidates are tested")] = 5,
+    rung: Annotated[str, typer.Option(help="same, next, or one of the problem's rungs")] = "same",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="cap, first, step, gate or alpha, e.g. cap=40")
+    ] = None,
+    ephemeral: Ephemeral = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Test the best candidates and the baseline on fresh seeds, and say which are really better."""
+    from flows import promoting
+
+    home = open_home()
+    with _archive(home) as archive:
+        stored = archive.campaign(_chosen(archive, campaign))
+    settings = config.validate(stored.settings, f"campaign {stored.name}")
+    plan = promoting.plan(config.parse_assignments(set_ or []) | {"finalists": finalists, "rung": rung})
+    report = promoting.run(home, settings, plan, ephemeral=ephemeral)
+    _show(report, as_json, promoting.show)
+
+
+@app.command()
 def approve(
     campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
     no: Annotated[bool, typer.Option("--no", help="Refuse instead")] = False,
+    rung: Annotated[str | None, typer.Option(help="Another rung than the campaign's, for a promotion")] = None,
     note: Annotated[str, typer.Option(help="Why")] = "",
 ) -> None:
     """Say yes (or no) to a campaign whose rung needs it; one that waits sees it at once."""
     home = open_home()
     with _archive(home) as archive:
         stored = archive.campaign(_chosen(archive, campaign))
-    rung = stored.settings["evaluate"]["rung"]
+    rung = rung or str(stored.settings["evaluate"]["rung"])
     decision = approval.Decision("veto" if no else "accept", note)
     approval.decide(approval.campaign_desk(home.artefact_root, stored.name), approval.key_of(rung), decision)
     console.print(f"rung {safe(rung)} of {stored.name} is {'refused' if no else 'approved'}")

@@ -40,6 +40,7 @@ class Rules:
     cap: int = 20  # most replicates of one finalist
     optimism: float = 2.0  # standard errors above its mean that a finalist's future is taken to be
     scale: float = SCALE
+    exact: bool = False  # there is no noise at all: a gain is what it is, and chance has no part in it
 
     def __post_init__(self) -> None:
         if not 0.0 < self.alpha < 1.0:
@@ -73,6 +74,8 @@ def judged(gains: Sequence[float], number: int, rules: Rules) -> Standing:
     <Verdict.DEMOTED: 'demoted'>
     """
     share = level(number, rules.alpha)
+    if rules.exact:
+        return _compared(summary(gains), share, rules)
     at = _first_crossing(gains, share, rules)
     seen = summary(gains if at is None else gains[:at])
     found = bounds(seen, share, rules.scale)
@@ -92,6 +95,15 @@ def wanted(measured: Mapping[str, Sequence[float]], numbers: Mapping[str, int], 
         elif judged(gains, numbers[name], rules).verdict is Verdict.OPEN:
             more[name] = min(rules.step, rules.cap - len(gains))
     return more
+
+
+def _compared(seen: Summary, share: float, rules: Rules) -> Standing:
+    """Without noise: the gain clears the gate or it does not."""
+    if seen.n < rules.first:
+        verdict = Verdict.OPEN
+    else:
+        verdict = Verdict.PROMOTED if seen.mean > rules.gate else Verdict.DEMOTED
+    return Standing(verdict, seen, Bounds(seen.mean, seen.mean), share, seen.n >= rules.cap)
 
 
 def _first_crossing(gains: Sequence[float], share: float, rules: Rules) -> int | None:

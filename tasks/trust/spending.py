@@ -2,9 +2,9 @@
 
 The j-th finalist that a campaign ever tests gets alpha * 6 / (pi^2 j^2). These add up to alpha, whatever the number of
 finalists turns out to be, so the probability that a campaign ever promotes anything that is not better stays below
-alpha (the union bound), over all its nights together. A fixed alpha/k needs to know k beforehand, which a
-campaign that is continued does not. e-BH (Wang and Ramdas 2022) would have more power for many true gains, but holds the false discovery
-rate, and "one false winner" is what a user is afraid of.
+alpha (the union bound), over all its nights together. A fixed alpha/k needs to know k beforehand, which a campaign that
+is continued does not. e-BH (Wang and Ramdas 2022) would have more power for many true gains, but holds the false
+discovery rate, and "one false winner" is what a user is afraid of.
 
 Only finalists count, not the hundreds of candidates of the rounds: these were chosen on other seeds than
 those that decide.
