@@ -179,6 +179,22 @@ def try_(
 
 
 @app.command()
+def audit(
+    problem: Annotated[str, typer.Argument(help="A problem's name or folder")],
+    option: Annotated[list[str] | None, typer.Option(help="An option of the problem, e.g. n=32")] = None,
+    rung: Annotated[str | None, typer.Option(help="The scale of experiment; the cheapest if left out")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Attack a problem's evaluator with programs that cheat. Exit code 1 if one gets a score that it should not."""
+    from flows.auditing import command
+
+    report = command.make(problem, config.parse_assignments(option or []), rung)
+    _show(report, as_json, command.show)
+    if not report["passed"]:
+        sys.exit(1)
+
+
+@app.command()
 def rerun(
     round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round id, e.g. circle-packing-0007")],
     from_: Annotated[str, typer.Option("--from", help="The first step to run again")] = "train",

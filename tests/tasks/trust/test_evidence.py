@@ -54,7 +54,7 @@ def test_looking_after_every_replicate_refutes_a_true_hypothesis_at_most_alpha(a
 
 
 def test_bounds_cover_the_true_mean_at_all_times() -> None:
-    rng, missed, runs, alpha = np.random.default_rng(5), 0, 300, 0.1
+    rng, missed, runs, alpha = np.random.default_rng(5), 0, 150, 0.1
     for _ in range(runs):
         gains = rng.normal(7.0, 2.0, 30).tolist()
         found = [bounds(summary(gains[:n]), alpha) for n in range(2, 31)]

@@ -87,10 +87,10 @@ def test_what_is_promoted_clears_the_gate_and_the_order_of_questions_does_not_ma
 def test_noise_is_crowned_by_naive_rules_and_not_by_these() -> None:
     """The benchmark in small; docs/trust.md has 1,000 campaigns."""
     rng = np.random.default_rng(3)
-    done = [false_winners.campaign(rng, false_winners.SHAPES["normal"], 2, RULES) for _ in range(60)]
-    assert sum(tally.promoted for tally in done) <= 7  # P(more) < 1% at a rate of 5%
-    assert sum(tally.by_mean for tally in done) >= 55
-    assert sum(tally.at_every_look for tally in done) >= 30
+    done = [false_winners.campaign(rng, false_winners.SHAPES["normal"], 1, RULES) for _ in range(40)]
+    assert sum(tally.promoted for tally in done) <= 5  # P(more) < 1% at a rate of 5%
+    assert sum(tally.by_mean for tally in done) >= 34
+    assert sum(tally.at_every_look for tally in done) >= 14
 
 
 def test_a_real_gain_of_two_sd_is_found() -> None:
