@@ -12,11 +12,17 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from cognition.archive import Confirmed
 from cognition.randomness import derive
 from cognition.records import FRESH_FROM, Candidate, Evaluation, Failure, MachineFault, Measurements, Score, round_id
-from tasks.engine import Engine
+from flows import registry
+from flows.config import ConfigError, Settings
+from tasks.contract import Domain
+from tasks.engine import STEPS, Engine, Round
 from tasks.settings import Frozen
 from tasks.trust import Rules, Standing, Verdict, judged, paired
+
+SELF_REPORTED = "self_reported/"
 
 
 class NoBaseline(MachineFault):
@@ -52,6 +58,34 @@ class Plan(Frozen):
         if exact:
             return Rules(alpha=self.alpha, gate=self.gate, first=2, step=1, cap=2, exact=True)
         return Rules(alpha=self.alpha, gate=self.gate, first=self.first, step=self.step, cap=self.cap)
+
+
+def at_rung(settings: Settings, plan: Plan) -> Settings:
+    """The campaign's settings at the rung of the promotion. Raises ConfigError."""
+    domain = registry.load(settings.problem, settings.options)
+    if domain.brief().metric.startswith(SELF_REPORTED):
+        raise ConfigError(
+            f"{settings.problem} reports its own scores, and a claim is not promoted: move the judging into `judge` "
+            "(docs/problems.md)"
+        )
+    rung = _rung(domain, settings.evaluate.rung, plan.rung)
+    if rung == held_out_rung(domain):
+        raise ConfigError(f"{rung} is the held-out test of {domain.name}: promotion looks at it once, at the end")
+    evaluate = settings.evaluate.model_copy(update={"rung": rung})
+    return settings.model_copy(update={"evaluate": evaluate})
+
+
+def _rung(domain: Domain, explored: str, asked: str) -> str:
+    if asked == "same":
+        return explored
+    if asked == "next":
+        above = domain.rungs[domain.rungs.index(explored) + 1 :]
+        if not above:
+            raise ConfigError(f"{explored} is the last rung of {domain.name}: use --rung same")
+        return above[0]
+    if asked not in domain.rungs:
+        raise ConfigError(f"{domain.name} has the rungs {', '.join(domain.rungs)}, not {asked}")
+    return asked
 
 
 @dataclass(slots=True)
@@ -110,10 +144,27 @@ def baseline_of(engine: Engine) -> Candidate:
     return engine.archive.candidate(current or identity)
 
 
+def held_out_rung(domain: Domain) -> str | None:
+    """The rung that only held_out.py may use. Optional, and so no part of the contract every domain fulfils."""
+    named = getattr(domain, "held_out", None)
+    return None if named is None else str(named)
+
+
+def tests(engine: Engine) -> list[Confirmed]:
+    """All tests of the campaign that could promote something, in their order: at all rungs but the held-out one."""
+    held_out = held_out_rung(engine.domain)
+    return [each for each in engine.archive.confirmed(engine.campaign) if each.rung != held_out]
+
+
 def numbers(engine: Engine) -> dict[str, int]:
     """The number of each candidate's test at this rung among all tests of the campaign, those at other rungs too."""
-    tests = engine.archive.confirmed(engine.campaign)
-    return {each.candidate: n for n, each in enumerate(tests, 1) if each.rung == engine.evaluate.rung}
+    return {each.candidate: n for n, each in enumerate(tests(engine), 1) if each.rung == engine.evaluate.rung}
+
+
+def round_of(candidate: Candidate) -> Round:
+    """The candidate's round as the steps need it. Its token is none that could record anything."""
+    revision = dict.fromkeys(STEPS, 1)
+    return Round(candidate.campaign, candidate.round_index, 0, candidate.id, None, (), 0, "promotion", None, revision)
 
 
 def standing(finalist: Finalist, baseline: Mapping[int, float], rules: Rules) -> Standing | None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.config import ConfigError, Settings
-from flows.finalists import Plan
+from flows.finalists import Plan, at_rung
 from flows.home import Home
 from flows.terminal import safe
 from tasks.llm import BudgetExhausted
@@ -36,9 +36,9 @@ def plan(values: dict[str, Any]) -> Plan:
 
 def run(home: Home, settings: Settings, wanted: Plan, *, ephemeral: bool) -> dict[str, Any]:
     """Promote and return the report. Raises ConfigError, MachineFault."""
-    from flows import promotion, runtime
+    from flows import runtime  # Prefect reads its environment when it is imported, and `enter` sets it
 
-    promotion.at_rung(settings, wanted)  # what cannot be promoted is said before a server is started
+    at_rung(settings, wanted)  # what cannot be promoted is said before a server is started
     runtime.enter(home, ephemeral=ephemeral)
     try:
         return runtime.run_promotion(settings, wanted)
@@ -59,6 +59,8 @@ def show(console: Console, report: dict[str, Any]) -> None:
         f"rung. The campaign promotes something that is not better with a chance of {report['alpha']:.3g} at most.",
         soft_wrap=True,
     )
+    if (held_out := report["held_out"]) is not None:
+        console.print(held_out_note(held_out), soft_wrap=True)
     if note := noise_note(report):
         console.print(note, soft_wrap=True)
     if not report["finalists"]:
@@ -76,6 +78,17 @@ def noise_note(report: dict[str, Any]) -> str:
             "docs/trust.md): two seeds will do then."
         )
     return ""
+
+
+def held_out_note(held_out: dict[str, Any]) -> str:
+    """What the one look at the held-out test showed."""
+    shown = [f"{row['candidate']} {_outcome(row)}" for row in held_out["finalists"]]
+    seen = f"gain on the held-out test {held_out['rung']}: {', '.join(shown)}. " if shown else ""
+    return safe(f"{seen}Looks at it so far: {held_out['touches']}, one for each promoted finalist.")
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    return f"no score ({row['reason'][:80]})" if row["gain"] is None else f"{row['gain']:+.4g}"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from prefect import flow, runtime
 
 from cognition.records import Candidate, Failure, MachineFault, Measurements
-from flows import asking, gpu_slots, registry, versions
+from flows import asking, gpu_slots, held_out, versions
 from flows.config import ConfigError, Settings
 from flows.engines import engine_for
 from flows.evolution_round import evaluate_seed
@@ -24,21 +24,21 @@ from flows.finalists import (
     NoBaseline,
     Plan,
     as_evaluation,
+    at_rung,
     baseline_of,
     chosen,
     fresh_seeds,
     numbers,
+    round_of,
     row,
     score_of,
     standing,
     stored,
+    tests,
 )
 from tasks.check import Checked
-from tasks.contract import Domain
-from tasks.engine import STEPS, Engine, Round
+from tasks.engine import Engine
 from tasks.trust import Verdict, wanted
-
-SELF_REPORTED = "self_reported/"
 
 
 class PromotionBusy(MachineFault):
@@ -60,31 +60,6 @@ async def promotion(settings: Settings, plan: Plan = Plan()) -> dict[str, Any]: 
         if not held:
             raise PromotionBusy(f"another process promotes in {settings.name}: wait for it")
         return await _Race(engine, here, plan).to_the_end()
-
-
-def at_rung(settings: Settings, plan: Plan) -> Settings:
-    """The campaign's settings at the rung of the promotion. Raises ConfigError."""
-    domain = registry.load(settings.problem, settings.options)
-    if domain.brief().metric.startswith(SELF_REPORTED):
-        raise ConfigError(
-            f"{settings.problem} reports its own scores, and a claim is not promoted: move the judging into `judge` "
-            "(docs/problems.md)"
-        )
-    evaluate = settings.evaluate.model_copy(update={"rung": _rung(domain, settings.evaluate.rung, plan.rung)})
-    return settings.model_copy(update={"evaluate": evaluate})
-
-
-def _rung(domain: Domain, explored: str, asked: str) -> str:
-    if asked == "same":
-        return explored
-    if asked == "next":
-        above = domain.rungs[domain.rungs.index(explored) + 1 :]
-        if not above:
-            raise ConfigError(f"{explored} is the last rung of {domain.name}: use --rung same")
-        return above[0]
-    if asked not in domain.rungs:
-        raise ConfigError(f"{domain.name} has the rungs {', '.join(domain.rungs)}, not {asked}")
-    return asked
 
 
 class _Race:
@@ -131,14 +106,15 @@ class _Race:
         ranked = self.engine.archive.top(self.settings.name, self.plan.finalists + len(tested) + 1)
         picked = chosen(ranked, settled, self.baseline.fitness or 0.0, self.plan.finalists)
         fresh = [candidate for candidate in picked if candidate.id not in tested]
-        start = len(self.engine.archive.confirmed(self.settings.name)) + 1
+        start = len(tests(self.engine)) + 1
         return [Finalist(candidate, start + k) for k, candidate in enumerate(fresh)]
 
     async def to_the_end(self) -> dict[str, Any]:
         seeds = fresh_seeds(self.settings.seed, self.rules.cap)
         while more := self.wanted():
             await self.look({name: seeds[at : at + count] for name, (at, count) in more.items()})
-        return self.report()
+        promoted = [f.candidate for f in self.finalists if self.verdict(f) is Verdict.PROMOTED]
+        return self.report() | {"held_out": await held_out.touch(self.engine, self.settings, self.baseline, promoted)}
 
     def wanted(self) -> dict[str, tuple[int, int]]:
         """Who gets how many further replicates, and from which seed on."""
@@ -165,7 +141,7 @@ class _Race:
 
     async def measure(self, candidate: Candidate, seed: int) -> Measurements | Failure:
         async with self.slots:
-            round = _round_of(candidate)
+            round = round_of(candidate)
             _, found = await evaluate_seed(self.engine, self.settings, round, Checked(candidate.code), seed)
         return found
 
@@ -200,7 +176,6 @@ class _Race:
         return Verdict.OPEN if stands is None else stands.verdict
 
     def report(self) -> dict[str, Any]:
-        tests = self.engine.archive.confirmed(self.settings.name)
         return {
             "campaign": self.settings.name,
             "metric": self.engine.brief.metric,
@@ -210,13 +185,7 @@ class _Race:
             "gate": self.plan.gate,
             "deterministic": self.is_exact,
             "tried": len(self.engine.archive.recorded_rounds(self.settings.name) - {0}),
-            "tests": len(tests),  # of the campaign, at all rungs, over all its promotions
+            "tests": len(tests(self.engine)),  # of the campaign, at all rungs, over all its promotions
             "baseline_replicates": len(self.measured),
             "finalists": [row(finalist, self.base, self.rules) for finalist in self.finalists],
         }
-
-
-def _round_of(candidate: Candidate) -> Round:
-    """The candidate's round as the steps need it. Its token is none that could record anything."""
-    revision = dict.fromkeys(STEPS, 1)
-    return Round(candidate.campaign, candidate.round_index, 0, candidate.id, None, (), 0, "promotion", None, revision)

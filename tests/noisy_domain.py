@@ -44,6 +44,14 @@ class Quiet(Noisy):
     deterministic = True
 
 
+class Guarded(Noisy):
+    """Has a test that is kept back."""
+
+    name = "guarded"
+    rungs = ("explore", "test")
+    held_out = "test"
+
+
 class Boastful(Noisy):
     """Its scores are what programs say."""
 

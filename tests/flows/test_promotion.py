@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from cognition.archive import Archive, RoundResult
 from cognition.records import FRESH_FROM, Evaluation, MachineFault, Measurements, Provenance, Sample, Score
 from flows import promoting
+from flows.cli import app
 from flows.config import ConfigError, Settings
-from flows.finalists import NotDeterministic, fresh_seeds
+from flows.finalists import NotDeterministic, at_rung, fresh_seeds
 from flows.home import open_home
 
 #: Program, and the score that its round is said to have found.
@@ -169,6 +174,21 @@ def test_the_table_says_everything(home: Path, tmp_path: Path) -> None:
         assert text in shown
 
 
+def test_the_held_out_test_is_touched_once_for_each_promoted_finalist(home: Path, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "Guarded")
+    _played(settings, SEED, GOOD, WORSE)
+    first = _promote(settings)
+    assert [row["candidate"] for row in first["held_out"]["finalists"]] == ["p-0001"]
+    assert abs(first["held_out"]["finalists"][0]["gain"] - 5.0) < 5.0
+    assert (first["held_out"]["touches"], first["tests"]) == (1, 2)
+    before = _calls(tmp_path)["benchmark"]
+    assert _promote(settings) == first
+    assert _calls(tmp_path)["benchmark"] == before
+    assert "Looks at it so far: 1" in promoting.held_out_note(first["held_out"])
+    with pytest.raises(ConfigError, match="held-out test of guarded"):
+        _promote(settings, rung="test")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -183,8 +203,6 @@ def test_plans_that_make_no_sense_are_refused(values: dict[str, Any], message: s
 
 
 def test_rungs_that_are_not_there_and_scores_that_are_claims_are_refused(tmp_path: Path) -> None:
-    from flows.promotion import at_rung
-
     settings = _settings(tmp_path)
     with pytest.raises(ConfigError, match="explore, verify, not moon"):
         at_rung(settings, promoting.plan({"rung": "moon"}))
@@ -193,3 +211,16 @@ def test_rungs_that_are_not_there_and_scores_that_are_claims_are_refused(tmp_pat
         at_rung(top, promoting.plan({"rung": "next"}))
     with pytest.raises(ConfigError, match="reports its own scores"):
         at_rung(_settings(tmp_path, "Boastful"), promoting.plan({}))
+
+
+def test_the_command_prints_json(home: Path, tmp_path: Path) -> None:
+    _played(_settings(tmp_path, sd=0.0), SEED, ("x = 0.5\n", 0.5))
+    done = CliRunner().invoke(app, ["promote", "p", "--json", "--set", "cap=12"])
+    assert done.exit_code == 0, done.output
+    assert _verdicts(json.loads(done.stdout)) == {"p-0001": "promoted"}
+
+
+def test_the_command_sets_prefect_s_environment_before_prefect_is_imported() -> None:
+    check = "import sys, flows.promoting; print('prefect' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"
