@@ -224,3 +224,21 @@ def test_the_command_sets_prefect_s_environment_before_prefect_is_imported() -> 
     check = "import sys, flows.promoting; print('prefect' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+def test_a_rung_that_needs_a_yes_is_asked_for_again(home: Path, tmp_path: Path) -> None:
+    from flows import approval
+
+    base = _settings(tmp_path)
+    settings = base.model_copy(
+        update={"rounds": 1, "approval": base.approval.model_copy(update={"rungs": ("verify",)})}
+    )
+    _played(settings, SEED, GOOD)
+    desk = approval.campaign_desk(open_home().artefact_root, "p")
+    refused = CliRunner().invoke(app, ["approve", "p", "--rung", "verify", "--no", "--note", "too dear"])
+    assert refused.exit_code == 0
+    with pytest.raises(ConfigError, match="refused: too dear"):
+        _promote(settings, rung="verify")
+    assert not (tmp_path / "calls").exists() or "benchmark" not in _calls(tmp_path)
+    approval.decide(desk, approval.key_of("verify"), approval.Decision("accept"))
+    assert _verdicts(_promote(settings, rung="verify")) == {"p-0001": "promoted"}
