@@ -1,8 +1,8 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, calls.py, spending.py, outbox.py, digest.py for the methods. docs/archive.md explains the tables and the
-guarantees:
+candidates.py, confirmations.py, calls.py, spending.py, outbox.py, digest.py for the methods. docs/archive.md explains
+the tables and the guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -18,6 +18,7 @@ from types import TracebackType
 from cognition.calls import CallStore
 from cognition.campaigns import Campaign, CampaignStore, Spend
 from cognition.candidates import CandidateStore
+from cognition.confirmations import ConfirmationStore, Confirmed
 from cognition.database import Database, open_database
 from cognition.digest import CallTotal, CandidateDigest, DigestStore
 from cognition.errors import ArchiveError, ArchiveUnavailable, CampaignMismatch, RoundBusy, StaleLease
@@ -36,6 +37,7 @@ __all__ = [
     "Campaign",
     "CampaignMismatch",
     "CandidateDigest",
+    "Confirmed",
     "OpenRound",
     "OutboxEntry",
     "RoleSpend",
@@ -49,7 +51,17 @@ __all__ = [
 ]
 
 
-class Archive(CampaignStore, RoundStore, RecordStore, CandidateStore, CallStore, SpendStore, OutboxStore, DigestStore):
+class Archive(
+    CampaignStore,
+    RoundStore,
+    RecordStore,
+    CandidateStore,
+    ConfirmationStore,
+    CallStore,
+    SpendStore,
+    OutboxStore,
+    DigestStore,
+):
     """All stores over one database. Thread-safe; a context manager."""
 
     def __init__(self, database: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from cognition.database import Database
 from cognition.errors import ArchiveError
-from cognition.records import Candidate, Evaluation
+from cognition.records import FRESH_FROM, Candidate, Evaluation
 from cognition.schema import candidates, evaluations, rounds, scores
 
 
@@ -55,12 +55,12 @@ class CandidateStore:
             return tx.execute(query.order_by(candidates.c.seq).limit(1)).scalar()
 
     def evaluations(self, candidate_id: str) -> list[Evaluation]:
-        """All measurements of a candidate, by rung and seed."""
+        """The measurements of a candidate's round, by rung and seed; not those on fresh seeds (confirmations.py)."""
         with self.database.read() as tx:
             return _evaluations(tx, candidate_id)
 
     def baseline_evaluations(self, campaign: str, rung: str) -> list[Evaluation]:
-        """The measurements of round 0 at one rung; none before it is recorded."""
+        """The measurements of round 0 at one rung, fresh seeds left out; none before it is recorded."""
         query = select(rounds.c.candidate).where(rounds.c.campaign == campaign, rounds.c.round_index == 0)
         with self.database.read() as tx:
             baseline = tx.execute(query).scalar()
@@ -84,7 +84,7 @@ class CandidateStore:
 
 
 def _evaluations(tx: Connection, candidate: str) -> list[Evaluation]:
-    query = select(evaluations).where(evaluations.c.candidate == candidate)
+    query = select(evaluations).where(evaluations.c.candidate == candidate, evaluations.c.seed < FRESH_FROM)
     rows = tx.execute(query.order_by(evaluations.c.rung, evaluations.c.seed, evaluations.c.contract_version))
     return [Evaluation(row.rung, row.seed, row.contract_version, row.measurements) for row in rows]
 

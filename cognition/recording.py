@@ -96,11 +96,12 @@ def _add_candidate(tx: Connection, row: Found, result: RoundResult, candidate: s
     }
     tx.execute(insert(candidates).values(values))
     for evaluation in result.evaluations:
-        _add_evaluation(tx, candidate, evaluation)
+        add_evaluation(tx, candidate, evaluation)
     _count(tx, row, result.evaluations)
 
 
-def _add_evaluation(tx: Connection, candidate: str, evaluation: Evaluation) -> None:
+def add_evaluation(tx: Connection, candidate: str, evaluation: Evaluation) -> None:
+    """One row; it must not be there yet."""
     values = {
         "candidate": candidate,
         "rung": evaluation.rung,

@@ -20,6 +20,10 @@ from typing import Any, Literal
 #: Anything `json.dumps` accepts. Recursive aliases defeat pydantic's TypeAdapter, so the inside is left open.
 JSON = Any
 
+#: Seeds from here on are fresh: only promotion evaluates on them, never a round. So nothing that is evolved has been
+#: chosen by them, and what they say never reaches a score, a prompt or a sampler.
+FRESH_FROM = 2**31
+
 #: The steps of a round, in order (§3 of the paper: learn, design, experiment, analyze).
 STEPS = ("retrieve", "propose", "check", "train", "benchmark", "analyze", "record")
 

@@ -71,10 +71,13 @@ class Question:
     sentence: str
 
 
-async def unapproved(engine: Engine, settings: Settings) -> str | None:
-    """Ask before a rung that needs it. None: go on; else the sentence to end with. Raises Undecided."""
+async def unapproved(engine: Engine, settings: Settings, *, again: bool = False) -> str | None:
+    """Ask before a rung that needs it. None: go on; else the sentence to end with. Raises Undecided.
+
+    A campaign whose rounds are done spends nothing more and is not asked about; `again`: it will, on further seeds.
+    """
     rung = settings.evaluate.rung
-    if rung not in settings.approval.rungs or _is_done(engine, settings):
+    if rung not in settings.approval.rungs or (_is_done(engine, settings) and not again):
         return None
     desk = approval.campaign_desk(engine.artefact_root, settings.name)
     decision = await _answer(desk, _rung_question(engine, settings), settings.approval.wait_h)

@@ -180,6 +180,22 @@ def try_(
 
 
 @app.command()
+def audit(
+    problem: Annotated[str, typer.Argument(help="A problem's name or folder")],
+    option: Annotated[list[str] | None, typer.Option(help="An option of the problem, e.g. n=32")] = None,
+    rung: Annotated[str | None, typer.Option(help="The scale of experiment; the cheapest if left out")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Attack a problem's evaluator with programs that cheat. Exit code 1 if one gets a score that it should not."""
+    from flows.auditing import command
+
+    report = command.make(problem, config.parse_assignments(option or []), rung)
+    _show(report, as_json, command.show)
+    if not report["passed"]:
+        sys.exit(1)
+
+
+@app.command()
 def rerun(
     round_name: Annotated[str, typer.Argument(metavar="ROUND", help="A round id, e.g. circle-packing-0007")],
     from_: Annotated[str, typer.Option("--from", help="The first step to run again")] = "train",
@@ -206,16 +222,40 @@ def rerun(
 
 
 @app.command()
+def promote(
+    campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
+    finalists: Annotated[int, typer.Option(help="How many of the best candidates are tested")] = 5,
+    rung: Annotated[str, typer.Option(help="same, next, or one of the problem's rungs")] = "same",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="cap, first, step, gate or alpha, e.g. cap=40")
+    ] = None,
+    ephemeral: Ephemeral = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Test the best candidates and the baseline on fresh seeds, and say which are really better."""
+    from flows import promoting
+
+    home = open_home()
+    with _archive(home) as archive:
+        stored = archive.campaign(_chosen(archive, campaign))
+    settings = config.validate(stored.settings, f"campaign {stored.name}")
+    plan = promoting.plan(config.parse_assignments(set_ or []) | {"finalists": finalists, "rung": rung})
+    report = promoting.run(home, settings, plan, ephemeral=ephemeral)
+    _show(report, as_json, promoting.show)
+
+
+@app.command()
 def approve(
     campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
     no: Annotated[bool, typer.Option("--no", help="Refuse instead")] = False,
+    rung: Annotated[str | None, typer.Option(help="Another rung than the campaign's, for a promotion")] = None,
     note: Annotated[str, typer.Option(help="Why")] = "",
 ) -> None:
     """Say yes (or no) to a campaign whose rung needs it; one that waits sees it at once."""
     home = open_home()
     with _archive(home) as archive:
         stored = archive.campaign(_chosen(archive, campaign))
-    rung = stored.settings["evaluate"]["rung"]
+    rung = rung or str(stored.settings["evaluate"]["rung"])
     decision = approval.Decision("veto" if no else "accept", note)
     approval.decide(approval.campaign_desk(home.artefact_root, stored.name), approval.key_of(rung), decision)
     console.print(f"rung {safe(rung)} of {stored.name} is {'refused' if no else 'approved'}")

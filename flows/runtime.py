@@ -107,6 +107,29 @@ def _leave(sentence: str) -> None:
     os._exit(1)
 
 
+def run_promotion(settings: Settings, plan: Any) -> dict[str, Any]:
+    """Promote in this process and return the report. Raises what the flow raised."""
+    from prefect import get_client
+
+    from flows import deployments, in_process
+    from flows.promotion import promotion
+
+    async def body() -> Any:
+        await stores.register_results(open_home())
+        async with get_client() as client:
+            await deployments.ensure_pool(client)
+            deployment = await deployments.apply(deployments.named("promotion"))
+            parameters = {"settings": settings.model_dump(mode="json"), "plan": plan.model_dump(mode="json")}
+            run = in_process.Run(promotion, deployment, f"promotion-{settings.name}", settings, parameters)
+            result = await (await in_process.run(client, run)).aresult(raise_on_failure=False)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    report: dict[str, Any] = asyncio.run(_closing(body))
+    return report
+
+
 def run_single_round(settings: Settings, index: int) -> str:
     """Run one round again; returns the final state's name."""
     from prefect import get_client

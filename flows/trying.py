@@ -51,16 +51,16 @@ def attempt(
         tempfile.TemporaryDirectory(prefix="nightshift-try-") as folder,
         open_sandbox(Path(folder, "scratch"), unsafe=unsafe_no_sandbox, preload=domain.preload) as sandbox,
     ):
-        return _judged(domain, program, rung or domain.rungs[0], seed, sandbox, Path(folder))
+        domain.prepare(UriWorkspace(Path(folder, "prepared").as_uri()))
+        return judged(domain, program, rung or domain.rungs[0], seed, sandbox, Path(folder))
 
 
-def _judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
-    """The engine's order of things, without the engine."""
+def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
+    """The engine's order of things, without the engine; the domain is prepared. Raises MachineFault."""
     problem = parse_gate.parse(code, sandbox)
     if problem is not None:
         return Attempt(problem, sandbox_tier=sandbox.tier)
     workspace = UriWorkspace(folder.joinpath("workspace").as_uri())
-    domain.prepare(UriWorkspace(folder.joinpath("prepared").as_uri()))
     if issues := domain.check(code) or domain.probe(code, sandbox):
         reasons = "; ".join(f"{issue.rule}: {issue.message}" for issue in issues)
         return Attempt(Failure(FailureKind.CHECK, reasons), sandbox_tier=sandbox.tier)

@@ -1,0 +1,159 @@
+"""Runs the cheats through a problem's own check, train, benchmark and score, in the sandbox, and judges what they got.
+
+Nothing is recorded and no server is needed. A domain may add cheats of its own: a method
+`cheats() -> Mapping[str, str]` with programs that must not score above its seed program.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cognition.records import JSON, MachineFault
+from flows import registry
+from flows.auditing import cheats
+from flows.auditing.cheats import Cheat, Targets
+from flows.auditing.surgery import operable
+from flows.config import ConfigError
+from flows.trying import Attempt, judged
+from tasks.artefacts import UriWorkspace
+from tasks.contract import Domain, Failure
+from tasks.sandbox import open_sandbox
+
+#: held: no score above the seed program's. scored, reached: the evaluator is broken. fault: our machine failed, or was
+#: made to: a candidate that can do that is tried again and again. not tried: the seed program does not lend itself.
+Result = Literal["held", "scored", "reached", "fault", "not tried"]
+MOST_FILES = 200
+DECOY = "NIGHTSHIFT_AUDIT_SECRET_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one cheat came to."""
+
+    cheat: str
+    kind: cheats.Kind
+    result: Result
+    fitness: float | None  # None: it got no score
+    failure: str  # the kind of its failure, "" if it got a score
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is known of a problem's evaluator afterwards."""
+
+    problem: str
+    rung: str
+    sandbox_tier: str
+    seed_fitness: float
+    repeats: bool  # whether the seed program scored the same twice on one seed
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True if every cheat was held, or could not be tried."""
+        return all(finding.result in ("held", "not tried") for finding in self.findings)
+
+
+def audit(problem: str, options: Mapping[str, JSON] | None = None, rung: str | None = None) -> Audit:
+    """All cheats against one problem. Raises UnknownProblem, ConfigError, MachineFault."""
+    domain = registry.load(registry.resolved(problem), options or {})
+    if rung is not None and rung not in domain.rungs:
+        raise ConfigError(f"{problem} has the rungs {', '.join(domain.rungs)}, not {rung}")
+    with (
+        _decoy(),
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        tempfile.TemporaryDirectory(prefix="nightshift-audit-") as folder,
+        open_sandbox(Path(folder, "scratch"), preload=domain.preload) as sandbox,
+    ):
+        domain.prepare(UriWorkspace(Path(folder, "prepared").as_uri()))
+        targets = Targets(hidden_files(domain), listener.getsockname()[1], domain.brief().metric)
+
+        def run(code: str) -> Attempt:
+            with tempfile.TemporaryDirectory(dir=folder) as own:
+                return judged(domain, code, rung or domain.rungs[0], 0, sandbox, Path(own))
+
+        return _attacked(domain, targets, rung or domain.rungs[0], sandbox.tier, run)
+
+
+def hidden_files(domain: Domain) -> tuple[Path, ...]:
+    """The problem's files that a program must not read: all but those that its adapter shows it on purpose."""
+    folder = Path(inspect.getfile(type(domain))).resolve().parent
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    shown = ("inside", "__pycache__")
+    return tuple(f for f in files if not set(f.relative_to(folder).parts) & set(shown))[:MOST_FILES]
+
+
+def _attacked(domain: Domain, targets: Targets, rung: str, tier: str, run: Callable[[str], Attempt]) -> Audit:
+    brief = domain.brief()
+    first, second = (_honest(run(brief.seed_program), domain.name) for _ in range(2))
+    bar = max(first, second) + 3.0 * abs(first - second) + 1e-9 * abs(first)
+    found = [_finding(cheat, bar, run) for cheat in _own(domain)]
+    seed = operable(brief.seed_program, getattr(domain, "entry", None))
+    if seed is None:
+        found.append(Finding("all generic cheats", "claim", "not tried", None, "", "the seed program has no function"))
+    else:
+        control = run(cheats.control(seed, targets))
+        why = _why_not(control)
+        for cheat in cheats.generic(seed, targets):
+            found.append(_untried(cheat, why) if cheat.kind == "reach" and why else _finding(cheat, bar, run))
+    return Audit(domain.name, rung, tier, max(first, second), first == second, tuple(found))
+
+
+def _honest(tried: Attempt, name: str) -> float:
+    if tried.fitness is None:
+        reason = tried.outcome.reason if isinstance(tried.outcome, Failure) else ""
+        raise ConfigError(f"{name}: the seed program gets no score, so there is nothing to attack: {reason}")
+    return tried.fitness
+
+
+def _own(domain: Domain) -> list[Cheat]:
+    programs = getattr(domain, "cheats", None)
+    return cheats.own(programs()) if callable(programs) else []
+
+
+def _why_not(control: Attempt) -> str:
+    """Why a score of a cheat that reaches for something would say nothing; "" if it says something."""
+    if isinstance(control.outcome, Failure):
+        return f"the seed program gets no score with a cheat's tools beside it: {control.outcome.reason}"[:300]
+    return ""
+
+
+def _untried(cheat: Cheat, why: str) -> Finding:
+    return Finding(cheat.name, cheat.kind, "not tried", None, "", why)
+
+
+def _finding(cheat: Cheat, bar: float, run: Callable[[str], Attempt]) -> Finding:
+    try:
+        tried = run(cheat.code)
+        if cheat.twice:
+            tried = run(cheat.code)
+    except MachineFault as error:
+        return Finding(cheat.name, cheat.kind, "fault", None, "", str(error)[:300])
+    if isinstance(tried.outcome, Failure):
+        reason = tried.outcome.reason.splitlines()[0] if tried.outcome.reason else ""
+        return Finding(cheat.name, cheat.kind, "held", None, str(tried.outcome.kind), reason[:300])
+    fitness = tried.outcome.fitness
+    if cheat.kind == "reach":
+        return Finding(cheat.name, cheat.kind, "reached", fitness, "", cheats.REACHED)
+    if fitness > bar:
+        return Finding(cheat.name, cheat.kind, "scored", fitness, "", "it scored above the seed program")
+    return Finding(cheat.name, cheat.kind, "held", fitness, "", "it scored no more than the seed program")
+
+
+@contextmanager
+def _decoy() -> Iterator[None]:
+    """A secret in this process's environment, for cheats to look for."""
+    os.environ[DECOY] = "not a secret"
+    try:
+        yield
+    finally:
+        del os.environ[DECOY]
