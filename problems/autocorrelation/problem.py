@@ -12,8 +12,8 @@ from problems.exact.domain import ExactProblem, SearchOptions
 from problems.exact.numbers import float_up
 from tasks.contract import Failure, Slot
 
-#: The lowest upper bound in the AlphaEvolve paper (arXiv 2506.13131, May 2025, section B.1), from 600 steps; before that
-#: 1.5098 (Matolcsi and Vinuesa, 2010). Printed to four decimals. docs/packing_problems.md names later claims.
+#: The upper bound in the AlphaEvolve paper (arXiv 2506.13131, May 2025, section B.1), from 600 steps; before that it
+#: was 1.5098 (Matolcsi and Vinuesa, 2010). Printed to four decimals. docs/packing_problems.md names later claims.
 BEST_KNOWN = 1.5053
 
 

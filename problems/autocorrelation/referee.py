@@ -8,10 +8,10 @@ where (f * f)(t) is the integral of f(x) f(t - x). Every f gives an upper bound 
 the bound is to be small (M. Matolcsi and C. Vinuesa, J. Math. Anal. Appl. 372, 2010, who also use step functions;
 section B.1 of the AlphaEvolve paper, arXiv 2506.13131).
 
-A candidate answers with the heights a_0 .. a_{N-1} of a step function on N equal steps of width w = 1/(2N). Its f * f is
-continuous and linear between the points t_k = -1/2 + (k + 1) w, where it is w * sum(a_i a_{k-i}), so its maximum is at
-one of them and the bound is the rational number 2 N max_k sum(a_i a_{k-i}) / (sum a_i)^2. The bound does not change when
-f is scaled, so nothing has to be repaired.
+A candidate answers with the heights a_0 .. a_{N-1} of a step function on N equal steps of width w = 1/(2N). Its f * f
+is continuous and linear between the points t_k = -1/2 + (k + 1) w, where it is w * sum(a_i a_{k-i}), so its maximum is
+at one of them and the bound is the rational number 2 N max_k sum(a_i a_{k-i}) / (sum a_i)^2. The bound does not change
+when f is scaled, so nothing has to be repaired.
 """
 
 from __future__ import annotations

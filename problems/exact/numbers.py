@@ -40,7 +40,7 @@ def number(entry: JSON) -> Fraction:
 
 
 def sequence(answer: JSON, fewest: int, most: int, what: str) -> tuple[Fraction, ...]:
-    """Between `fewest` and `most` numbers. Raises Unreadable, before it looks at an entry of a list that is too long."""
+    """Between `fewest` and `most` numbers. Raises Unreadable; a list that is too long is not looked into."""
     rows = _list(answer, fewest, most, what)
     return tuple(_at(index, row, what) for index, row in enumerate(rows))
 

@@ -32,7 +32,8 @@ class HeilbronnTriangle(ExactProblem):
     metric: ClassVar[str] = "smallest_area"
     slots: ClassVar[tuple[Slot, ...]] = (
         Slot("start", "where the points begin"),
-        Slot("improve", "how the smallest triangle grows"),
+        Slot("improve", "a rough ascent from there"),
+        Slot("polish", "the last digits, with all points moved at once"),
     )
     options: HeilbronnOptions
 

@@ -2,8 +2,8 @@
 
 Given n points in the plane (or in space), let R be the largest distance of two of them divided by the smallest; R is to
 be small (section B.8 of the AlphaEvolve paper, arXiv 2506.13131; E. Friedman's Packing Center keeps the records in the
-plane). The squared ratio is rational, so it is what is compared and reported. It does not change when points are moved, turned
-or scaled together, so nothing has to be repaired: whatever numbers come, they are the points.
+plane). The squared ratio is rational, so it is what is compared and reported. It does not change when points are moved,
+turned or scaled together, so nothing has to be repaired: whatever numbers come, they are the points.
 """
 
 from __future__ import annotations

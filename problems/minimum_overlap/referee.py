@@ -1,15 +1,15 @@
 """The exact referee of Erdos's minimum overlap problem.
 
-Split 1 .. 2n into two sets of n numbers each, and let M be the largest number of solutions of a - b = k over all k, with a
-in one and b in the other. The smallest possible M divided by n tends to a constant, which is (Swinnerton-Dyer, in
-J. K. Haugland, J. Number Theory 58, 1996) the infimum over all h: [0, 2] -> [0, 1] with integral 1 of
+Split 1 .. 2n into two sets of n numbers each, and let M be the largest number of solutions of a - b = k over all k,
+with a in one and b in the other. The smallest possible M divided by n tends to a constant, which is (Swinnerton-Dyer,
+in J. K. Haugland, J. Number Theory 58, 1996) the infimum over all h: [0, 2] -> [0, 1] with integral 1 of
 
     max over x of the integral of h(t) g(t + x),   g = 1 - h on [0, 2], and both are 0 elsewhere.
 
 Every h gives an upper bound, which is to be small (section B.5 of the AlphaEvolve paper, arXiv 2506.13131).
 
-A candidate answers with the heights of h on N equal steps of width w = 2/N. The overlap is continuous and linear between
-the shifts k w, where it is w * sum(h_i g_{i+k}), so its maximum is at one of them, and it is rational.
+A candidate answers with the heights of h on N equal steps of width w = 2/N. The overlap is continuous and linear
+between the shifts k w, where it is w * sum(h_i g_{i+k}), so its maximum is at one of them, and it is rational.
 
 Heights outside [0, 1] are refused. A solver's integral misses 1 by about 1e-15, and there is no overlap bound to speak
 of until it is 1: so, where the integral is too large, h is multiplied by one exact rational factor; where it is too
@@ -26,13 +26,13 @@ from cognition.records import JSON, Failure
 from problems.exact import numbers
 from problems.exact.convolution import largest_coefficient
 
-MOST_STEPS = 1000  # a verdict stays below about 50 ms; published constructions of 2025 and 2026 use 51 to 600
+MOST_STEPS = 1000  # a verdict stays below about 50 ms; published constructions use up to 600
 LARGEST_REPAIR = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The repaired heights, the upper bound that they prove, at which shift, and what the repair took off (relative)."""
+    """The repaired heights, the upper bound that they prove, where it is, and what the repair took off (relative)."""
 
     heights: tuple[Fraction, ...]
     bound: Fraction
@@ -53,8 +53,9 @@ def judge(answer: JSON) -> Verified | Failure:
     if factor < 1 - LARGEST_REPAIR:
         integral = float(2 * sum(heights) / len(heights))
         return numbers.invalid(f"the integral of h is {integral:.9g}; expected 1 (the mean height is 1/2)")
-    repaired, (bound, shift) = _repaired(heights, factor)
-    return Verified(repaired, bound, shift, 1 - factor)
+    exact = repaired(heights, factor)
+    bound, shift = overlap(exact)
+    return Verified(exact, bound, shift, 1 - factor)
 
 
 def repair_factor(heights: Sequence[Fraction]) -> Fraction:
@@ -63,14 +64,11 @@ def repair_factor(heights: Sequence[Fraction]) -> Fraction:
     return half / max(total, len(heights) - total)
 
 
-def _repaired(
-    heights: Sequence[Fraction], factor: Fraction
-) -> tuple[tuple[Fraction, ...], tuple[Fraction, Fraction]]:
+def repaired(heights: Sequence[Fraction], factor: Fraction) -> tuple[Fraction, ...]:
+    """The heights with the factor on h or on 1 - h, whichever has the larger integral."""
     if 2 * sum(heights) >= len(heights):
-        repaired = tuple(factor * height for height in heights)
-    else:
-        repaired = tuple(1 - factor * (1 - height) for height in heights)
-    return repaired, overlap(repaired)
+        return tuple(factor * height for height in heights)
+    return tuple(1 - factor * (1 - height) for height in heights)
 
 
 def overlap(heights: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
