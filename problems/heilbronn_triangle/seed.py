@@ -4,7 +4,7 @@ import itertools
 import random
 
 
-def smallest(points):
+def smallest(points: list[tuple[float, float]]) -> float:
     """The area of the smallest triangle among the points, relative to the whole triangle."""
     return min(
         abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
@@ -12,10 +12,10 @@ def smallest(points):
     )
 
 
-def solve(n, seed, cpu_s):
+def solve(n: int, seed: int, cpu_s: float) -> list[tuple[float, float]]:
     """n points in the triangle with corners (0, 0), (1, 0), (0, 1)."""
     rng = random.Random(seed)
-    best = []
+    best: list[tuple[float, float]] = []
     for _ in range(50):
         draw = []
         for _ in range(n):

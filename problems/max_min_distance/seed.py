@@ -4,7 +4,7 @@ import itertools
 import math
 
 
-def solve(n, dimension, seed, cpu_s):
+def solve(n: int, dimension: int, seed: int, cpu_s: float) -> list[tuple[int, ...]]:
     """The first n points of the smallest grid that has so many."""
     side = math.ceil(round(n ** (1 / dimension), 9))
     return list(itertools.product(range(side), repeat=dimension))[:n]

@@ -40,4 +40,5 @@ def settled(heights: Array) -> Array:
     """Heights in [0, 1] with mean 1/2, by scaling h or its complement."""
     heights = np.clip(heights, 0.0, 1.0)
     half, total = len(heights) / 2, heights.sum()
-    return heights * (half / total) if total > half else 1.0 - (1.0 - heights) * (half / (len(heights) - total))
+    scaled = heights * (half / total) if total > half else 1.0 - (1.0 - heights) * (half / (len(heights) - total))
+    return np.asarray(scaled, dtype=np.float64)
