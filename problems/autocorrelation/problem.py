@@ -12,9 +12,10 @@ from problems.exact.domain import ExactProblem, SearchOptions
 from problems.exact.numbers import float_up
 from tasks.contract import Failure, Slot
 
-#: The upper bound in the AlphaEvolve paper (arXiv 2506.13131, May 2025, section B.1), from 600 steps; before that it
-#: was 1.5098 (Matolcsi and Vinuesa, 2010). Printed to four decimals. docs/packing_problems.md names later claims.
-BEST_KNOWN = 1.5053
+#: The lowest upper bound listed in the collection "Optimization constants in mathematics" (T. Tao and others, constant
+#: 1a, read in 2026), by TogetherAI. Not verified here. AlphaEvolve (arXiv 2506.13131, May 2025, section B.1) had 1.5053
+#: from 600 steps, Matolcsi and Vinuesa (2010) 1.5098.
+BEST_KNOWN = 1.502862
 
 
 class AutocorrelationOptions(SearchOptions):

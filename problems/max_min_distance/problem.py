@@ -14,9 +14,9 @@ from problems.max_min_distance import referee
 from tasks.contract import Failure, FailureKind, Slot
 
 #: (n, dimension) -> squared ratio. In the plane: found with this folder's blocks in seconds and verified exactly
-#: (rounded up); below the 12.889266112 that AlphaEvolve published (arXiv 2506.13131, May 2025, section B.8). In space:
-#: as published there. Neither is proved to be the smallest.
-BEST_KNOWN = {(16, 2): 12.8892299077, (14, 3): 4.165849767}
+#: (12.889229907694038, cut after eleven decimals); AlphaEvolve (arXiv 2506.13131, May 2025, section B.8) had
+#: 12.889266112. In space: as published there. Neither is proved to be the smallest.
+BEST_KNOWN = {(16, 2): 12.88922990769, (14, 3): 4.165849767}
 
 
 class DistanceOptions(SearchOptions):

@@ -12,9 +12,10 @@ from problems.exact.numbers import float_up
 from problems.minimum_overlap import referee
 from tasks.contract import Failure, Slot
 
-#: The upper bound in the AlphaEvolve paper (arXiv 2506.13131, May 2025, section B.5); before that 0.380927 (Haugland,
-#: arXiv 1609.08000, 2016). Printed to six decimals. docs/packing_problems.md names later claims.
-BEST_KNOWN = 0.380924
+#: The lowest upper bound listed in the collection "Optimization constants in mathematics" (T. Tao and others, constant
+#: 1b, read in 2026), by TTT-Discover. Not verified here. AlphaEvolve (arXiv 2506.13131, May 2025, section B.5) had
+#: 0.380924, Haugland (arXiv 1609.08000, 2016) 0.380927.
+BEST_KNOWN = 0.380876
 
 
 class OverlapOptions(SearchOptions):
