@@ -34,7 +34,7 @@ coefficients = st.lists(st.integers(0, 2**200), min_size=1, max_size=12)
 )
 def test_what_is_not_a_plain_number_is_refused_with_the_reason(entry: object, part: str) -> None:
     with pytest.raises(numbers.Unreadable, match=part):
-        numbers.number(entry)  # type: ignore[arg-type]  # an answer can be anything
+        numbers.number(entry)  # an answer can be anything
 
 
 @given(st.floats(-1e9, 1e9).filter(lambda value: value == 0 or abs(value) >= 1e-99))
@@ -49,12 +49,12 @@ def test_floats_are_read_as_what_they_are(value: float) -> None:
 )  # fmt: skip
 def test_points_of_another_shape_are_refused(answer: object, part: str) -> None:
     with pytest.raises(numbers.Unreadable, match=part):
-        numbers.points(answer, 2, 2)  # type: ignore[arg-type]
+        numbers.points(answer, 2, 2)
 
 
 def test_a_huge_list_is_refused_before_its_entries_are_read() -> None:
     with pytest.raises(numbers.Unreadable, match="got 1000000"):
-        numbers.sequence([object()] * 1_000_000, 1, 10, "heights")  # type: ignore[arg-type,list-item]
+        numbers.sequence([object()] * 1_000_000, 1, 10, "heights")
 
 
 @given(st.lists(st.fractions(max_denominator=10**6), min_size=1, max_size=8))

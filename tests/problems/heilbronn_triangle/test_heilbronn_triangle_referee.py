@@ -17,7 +17,7 @@ inside = places.map(lambda p: p if p[0] + p[1] <= 1 else [1 - p[0], 1 - p[1]])
 
 
 def accepted(answer: object, n: int) -> Verified:
-    verdict = judge(answer, n)  # type: ignore[arg-type]  # an answer can be anything
+    verdict = judge(answer, n)  # an answer can be anything
     assert isinstance(verdict, Verified), verdict
     return verdict
 
@@ -47,7 +47,7 @@ def area_by_barycentric_determinant(points: tuple[Point, ...]) -> Fraction:
 )
 def test_areas_that_can_be_told_by_hand(answer: list[list[float]], area: Fraction) -> None:
     verified = accepted(answer, len(answer))
-    assert (verified.smallest, verified.shrink) == (area, 0)
+    assert (verified.smallest, verified.shrink) == (area, Fraction(0))
 
 
 def test_rounding_outside_is_repaired_and_costs_a_little() -> None:
@@ -70,7 +70,7 @@ def test_points_farther_outside_than_the_repair_are_refused(excess: float, fits:
 @given(st.lists(inside, min_size=3, max_size=6))
 @settings(deadline=None, max_examples=150)
 def test_the_area_agrees_with_another_formula(points: list[list[float]]) -> None:
-    verdict = judge(points, len(points))  # type: ignore[arg-type]
+    verdict = judge(points, len(points))
     if isinstance(verdict, Verified):
         assert fault(verdict.points) is None
         assert verdict.smallest == area_by_barycentric_determinant(verdict.points)
@@ -82,7 +82,7 @@ def test_around_the_border_nothing_outside_is_accepted(points: list[list[float]]
     points = [list(point) for point in points]
     points[index] = [points[index][0], 1.0 - points[index][0] + beyond]
     exact = tuple((Fraction(x), Fraction(y)) for x, y in points)
-    verdict = judge(points, len(points))  # type: ignore[arg-type]
+    verdict = judge(points, len(points))
     if isinstance(verdict, Failure):
         assert "1e-100" in verdict.reason or shrink_factor(exact) < 1 - LARGEST_SHRINK
         return

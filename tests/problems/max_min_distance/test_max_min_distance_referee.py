@@ -16,7 +16,7 @@ planar = st.lists(st.tuples(values, values).map(list), min_size=3, max_size=7)
 
 
 def ratio(answer: object, n: int, dimension: int = 2) -> Fraction:
-    verdict = judge(answer, n, dimension)  # type: ignore[arg-type]  # an answer can be anything
+    verdict = judge(answer, n, dimension)  # an answer can be anything
     assert isinstance(verdict, Verified), verdict
     return verdict.squared_ratio
 
@@ -49,7 +49,7 @@ def test_two_equal_points_are_refused_and_two_neighbouring_floats_are_not() -> N
 def test_the_ratio_agrees_with_fractions(points: list[list[float]]) -> None:
     exact = [[Fraction(value) for value in point] for point in points]
     squares = [(a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 for a, b in itertools.combinations(exact, 2)]
-    verdict = judge(points, len(points), 2)  # type: ignore[arg-type]
+    verdict = judge(points, len(points), 2)
     if min(squares) == 0:
         assert isinstance(verdict, Failure)
     else:

@@ -14,7 +14,7 @@ unit = st.floats(0.0, 1.0).filter(lambda value: value == 0 or value > 1e-90)
 
 
 def verified(answer: object) -> Verified:
-    verdict = judge(answer)  # type: ignore[arg-type]  # an answer can be anything
+    verdict = judge(answer)  # an answer can be anything
     assert isinstance(verdict, Verified), verdict
     return verdict
 
@@ -46,7 +46,7 @@ def balanced(halves: list[float]) -> list[float]:
 )
 def test_overlaps_that_can_be_told_by_hand(heights: list[float], bound: Fraction, shift: Fraction) -> None:
     verdict = verified(heights)
-    assert (verdict.bound, verdict.shift, verdict.repair) == (bound, shift, 0)
+    assert (verdict.bound, verdict.shift, verdict.repair) == (bound, shift, Fraction(0))
 
 
 @given(st.lists(unit, min_size=1, max_size=4), st.fractions(min_value=-2, max_value=2, max_denominator=40))
@@ -64,7 +64,7 @@ def test_an_integral_that_is_off_is_repaired_or_refused(halves: list[float], off
     heights = [min(1.0, max(0.0, value * (1.0 + off))) for value in balanced(halves)]
     assume(all(value == 0 or value > 1e-90 for value in heights))
     exact = [Fraction(value) for value in heights]
-    verdict = judge(heights)  # type: ignore[arg-type]
+    verdict = judge(heights)
     assert isinstance(verdict, Failure) == (repair_factor(exact) < 1 - LARGEST_REPAIR)
     if isinstance(verdict, Verified):
         assert sum(verdict.heights) * 2 == len(heights)
@@ -97,7 +97,7 @@ def test_mirroring_exchanging_and_splitting_steps_change_nothing(halves: list[fl
     ],
 )
 def test_what_is_no_such_function_is_refused_with_the_reason(answer: object, part: str) -> None:
-    verdict = judge(answer)  # type: ignore[arg-type]
+    verdict = judge(answer)
     assert isinstance(verdict, Failure)
     assert verdict.kind is FailureKind.INVALID
     assert part in verdict.reason
