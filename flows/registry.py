@@ -22,9 +22,13 @@ from cognition.records import JSON, MachineFault
 from tasks.contract import Domain
 
 BUILT_IN: Mapping[str, str] = {
+    "autocorrelation": "problems.autocorrelation.problem:Autocorrelation",
     "circle_packing": "problems.circle_packing.domain:CirclePacking",
     "arch": "arch.domain:Arch",
     "curation": "curation.domain:Curation",
+    "heilbronn_triangle": "problems.heilbronn_triangle.problem:HeilbronnTriangle",
+    "max_min_distance": "problems.max_min_distance.problem:MaxMinDistance",
+    "minimum_overlap": "problems.minimum_overlap.problem:MinimumOverlap",
 }
 
 

@@ -98,7 +98,11 @@ class FolderProblem(BaseDomain):
 
     def needs(self, step: Step, rung: str) -> Needs:
         """No GPU; the program may take its wall limit."""
-        return Needs(wall_s=self.limits.wall_s if step == "train" else 60.0)
+        return Needs(wall_s=self.allowed().wall_s if step == "train" else 60.0)
+
+    def allowed(self) -> Limits:
+        """What one run of the program may take: `limits`, unless they depend on an option."""
+        return self.limits
 
     def check(self, code: str) -> list[Issue]:
         """The program has the entry function at its top level."""
@@ -110,7 +114,7 @@ class FolderProblem(BaseDomain):
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """Call the program, and keep its answer as it came."""
         arguments = self.request(rung, seed)
-        job = Job(code, INSIDE, "adapter:call", {"entry": self.entry, "arguments": arguments}, self.limits)
+        job = Job(code, INSIDE, "adapter:call", {"entry": self.entry, "arguments": arguments}, self.allowed())
         done = sandbox.run(job)
         if isinstance(done, Failure):
             return done
@@ -176,7 +180,10 @@ class FolderProblem(BaseDomain):
     def _template(self) -> Template | None:
         if not self.slots:
             return None
-        return Template(self.slots, knowledge.program(f"A program for {self.name}.", [self._frame()], "blocks"))
+        toolkit = self.folder / "blocks" / "toolkit.py"
+        modules = [toolkit, self._frame()] if toolkit.exists() else [self._frame()]
+        ours = type(self).__module__.rpartition(".")[0] or "blocks"  # what the blocks' own imports begin with
+        return Template(self.slots, knowledge.program(f"A program for {self.name}.", modules, ours))
 
     def _frame(self) -> Path:
         frame = self.folder / "blocks" / "frame.py"

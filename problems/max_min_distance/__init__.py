@@ -1,0 +1,1 @@
+"""n points whose largest distance is as small as possible relative to their smallest."""

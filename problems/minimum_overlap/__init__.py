@@ -1,0 +1,1 @@
+"""Erdos's minimum overlap problem: a step function that overlaps its shifted complement little at every shift."""
