@@ -28,18 +28,24 @@ _STOP_WORDS = frozenset(
     so such than that the their then there these they this to was we were when which while will with would
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read and to extend
 )
+_COLUMNS = (items.c.row, items.c.version, items.c.content)
+# Ranked by row number first: sorting whole contents would cost more than the search.
 _FTS5 = text(
-    f"SELECT items.content, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
-    " FROM items_fts JOIN items ON items.row = items_fts.rowid"
-    " WHERE items_fts MATCH :query AND items.domain = :domain ORDER BY score DESC, items.row LIMIT :k"
-).columns(items.c.content)
+    "SELECT items.row, items.version, items.content, hits.score FROM"
+    f" (SELECT items_fts.rowid AS row, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
+    "  FROM items_fts JOIN items ON items.row = items_fts.rowid WHERE items_fts MATCH :query"
+    "  AND items.domain = :domain AND (:every_state OR items.state = 'active')"
+    "  ORDER BY score DESC, items_fts.rowid LIMIT :k) AS hits"
+    " JOIN items ON items.row = hits.row ORDER BY hits.score DESC, items.row"
+).columns(*_COLUMNS)
 #: PostgreSQL names the weights D to A and wants none above 1.
 _RANKS = ", ".join(str(weight / max(WEIGHTS)) for weight in reversed(WEIGHTS))
 _TSVECTOR = text(
-    f"SELECT items.content, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
+    f"SELECT items.row, items.version, items.content, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
     " FROM items_fts JOIN items ON items.row = items_fts.row, to_tsquery('english', :query) AS query"
-    " WHERE items_fts.words @@ query AND items.domain = :domain ORDER BY score DESC, items.row LIMIT :k"
-).columns(items.c.content)
+    " WHERE items_fts.words @@ query AND items.domain = :domain AND (:every_state OR items.state = 'active')"
+    " ORDER BY score DESC, items.row LIMIT :k"
+).columns(*_COLUMNS)
 _INTO_FTS5 = text(
     "INSERT INTO items_fts (rowid, triggers, insight, guidance, background)"
     " VALUES (:row, :triggers, :insight, :guidance, :background)"
@@ -51,21 +57,21 @@ _INTO_TSVECTOR = text(
 )
 
 
-def find(tx: Connection, domain: str, query: str, k: int) -> Sequence[Any]:
-    """Rows of `content` and `score`, the best first. Any text is a valid query."""
+def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> Sequence[Any]:
+    """Rows of `row`, `version`, `content` and `score`, the best first; active items. Any text is a valid query."""
     wanted = useful_words(query)
     if not wanted or k < 1:
         return []
     is_fts5 = _is_sqlite(tx)
     statement: TextClause | Any = _FTS5 if is_fts5 else _TSVECTOR
     expression = fts5_expression(wanted) if is_fts5 else tsquery_expression(wanted)
-    return tx.execute(statement, {"query": expression, "domain": domain, "k": k}).all()
+    return tx.execute(statement, {"query": expression, "domain": domain, "k": k, "every_state": every_state}).all()
 
 
 def add(tx: Connection, row: int, item: Item) -> None:
     """Index an item under its row number."""
     fields = {
-        "triggers": "\n".join(item.triggers),
+        "triggers": "\n".join((*item.triggers, item.condition)),
         "insight": item.insight,
         "guidance": item.guidance,
         "background": item.background,
