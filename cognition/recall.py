@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cognition.records import Item
-from cognition.similar import meaning, normal, shingles
+from cognition.similar import meaning, normal
 
 #: Reciprocal-rank fusion's constant: how little it matters to be first instead of second.
 FUSION_RANK = 60
@@ -84,7 +84,7 @@ def chosen(
 ) -> list[Recalled]:
     """At most k items, by score and difference from one another (maximal marginal relevance)."""
     raised = {id: with_uplift(scores[id], uplifts.get(id), rule.uplift_weight) for id in found}
-    words = {id: shingles(normal(meaning(item))) for id, (item, _) in found.items()}
+    words = {id: frozenset(normal(meaning(item)).split()) for id, (item, _) in found.items()}
     taken: list[str] = []
     likeness = dict.fromkeys(found, 0.0)  # to the most similar one that was taken
     best = max(raised.values(), default=1.0)
@@ -94,5 +94,6 @@ def chosen(
         pick = max(rest, key=lambda id: worth[id])
         taken.append(pick)
         for id in rest:
-            likeness[id] = max(likeness[id], len(words[id] & words[pick]) / len(words[id] | words[pick]))
+            both = len(words[id] & words[pick])
+            likeness[id] = max(likeness[id], both / max(1, len(words[id]) + len(words[pick]) - both))
     return [Recalled(*found[id], raised[id], uplifts.get(id)) for id in taken]
