@@ -1,6 +1,6 @@
 """How fast and how well the cognition base recalls: latency at 10,000 and 100,000 items, known-item hit@5.
 
-    python benchmarks/retrieval.py [--items 10000 100000] [--base-url http://localhost:11434/v1 --model NAME]
+    OMP_NUM_THREADS=1 python benchmarks/retrieval.py [--items 10000 100000] [--base-url URL --model NAME]
 
 Latency is measured on made-up items whose words are drawn with Zipf's frequencies, with queries as long as a round's
 (several analyses), single-threaded. Vectors are random: the cost of an exact product does not depend on what they say.
@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import insert
 
+from cognition import search
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.records import Item
+from cognition.schema import item_vectors, items
 from cognition.vectors import Vector
 from tasks.embedding import Embedder, EmbeddingSettings, embed_missing
 
@@ -60,14 +63,26 @@ def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
     """An archive with that many items, and a random vector each if asked."""
     archive, author, rng = Archive.open(f"sqlite:///{folder / f'{count}.db'}"), Author(count), np.random.default_rng(0)
     store = ItemStore(archive)
-    for start in range(0, count, 5_000):
-        numbers = range(start, min(start + 5_000, count))
-        store.upsert(author.item(number) for number in numbers)
-        if vectors:
-            made = {f"item-{n}": Vector.of("random", rng.normal(size=DIMENSION)) for n in numbers}
-            for at in range(0, len(made), 500):
-                store.store_vectors("bench", dict(list(made.items())[at : at + 500]))
+    with store.database.write() as tx:  # in bulk: item by item, 100,000 take many minutes
+        for start in range(0, count, 5_000):
+            made = [author.item(number) for number in range(start, min(start + 5_000, count))]
+            fixed = {"domain": "bench", "version": 1, "has_block": False, "created_at": "", "updated_at": ""}
+            rows = range(start + 1, start + 1 + len(made))
+            values = [
+                {"row": row, "id": item.id, "content": item, **fixed} for row, item in zip(rows, made, strict=True)
+            ]
+            tx.execute(insert(items), values)
+            for row, item in zip(rows, made, strict=True):
+                search.add(tx, row, item)
+            if vectors:
+                tx.execute(insert(item_vectors), [_vector_row(row, rng) for row in rows])
     return archive
+
+
+def _vector_row(row: int, rng: np.random.Generator) -> dict[str, Any]:
+    values_D = Vector.of("random", rng.normal(size=DIMENSION)).values_D
+    space = {"domain": "bench", "version": 1, "model": "random", "dimension": DIMENSION}
+    return {"row": row, **space, "vector": values_D.astype("<f4").tobytes()}
 
 
 def timed_ms(ask: Callable[[str], object], queries: Sequence[str]) -> list[float]:
@@ -114,9 +129,9 @@ def known_item(embedder: Embedder | None) -> dict[str, Any]:
     lines = [json.loads(line) for line in SYMPTOMS.read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as folder, Archive.open(f"sqlite:///{Path(folder) / 'base.db'}") as archive:
         store = ItemStore(archive)
-        items = shipped()
-        store.upsert(items)
-        domains = {item.id: item.domain for item in items}
+        base = shipped()
+        store.upsert(base)
+        domains = {item.id: item.domain for item in base}
         ranks = {"text": [_rank(store, domains, line, None) for line in lines]}
         if embedder is not None:
             for domain in set(domains.values()):
@@ -127,7 +142,7 @@ def known_item(embedder: Embedder | None) -> dict[str, Any]:
                 _rank(store, domains, {**line, "query": ""}, v) for line, v in zip(lines, vectors, strict=True)
             ]
             ranks["fused"] = [_rank(store, domains, line, v) for line, v in zip(lines, vectors, strict=True)]
-    report: dict[str, Any] = {"items": len(items), "queries": len(lines)}
+    report: dict[str, Any] = {"items": len(base), "queries": len(lines)}
     for way in ("text", "vectors", "fused"):
         if way not in ranks:
             report[way] = "not measured: no embedding endpoint was given"
@@ -159,7 +174,7 @@ def main() -> None:
     embedder = None
     if arguments.base_url and arguments.model:
         embedder = Embedder(EmbeddingSettings(model=arguments.model, base_url=arguments.base_url))
-    report = {
+    report: dict[str, Any] = {
         "load": os.getloadavg()[0],
         "known_item": known_item(embedder),
         "latency": [row for count in arguments.items for row in latency(count, arguments.queries)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -38,21 +38,16 @@ def put_items(tx: Connection, new: Iterable[Item]) -> int:
     return changed
 
 
-def find_twin(tx: Connection, item: Item, cosines: Mapping[str, float] | None = None) -> str | None:
+def find_twin(tx: Connection, item: Item) -> str | None:
     """The id of an item that says the same, expired and quarantined ones too; its own id does not count.
 
-    `cosines`: similarity of vectors by item id, where there are some. Code blocks are the same or items differ.
+    Code blocks are the same or items differ.
     """
-    found = search.find(tx, item.domain, meaning(item), TWIN_CANDIDATES, every_state=True)
-    known = [row.content for row in found]
-    beside = [id for id in (cosines or {}) if id not in {other.id for other in known}]
-    if beside:
-        known += tx.execute(select(items.c.content).where(items.c.id.in_(beside))).scalars()
-    for other in known:
-        cosine = cosines[other.id] if cosines and other.id in cosines else None
+    for row in search.find(tx, item.domain, meaning(item), TWIN_CANDIDATES, every_state=True):
+        other: Item = row.content
         same_block = (item.block and item.block.source) == (other.block and other.block.source)
-        if other.id != item.id and same_block and same_meaning(meaning(item), meaning(other), cosine):
-            return str(other.id)
+        if other.id != item.id and same_block and same_meaning(meaning(item), meaning(other)):
+            return other.id
     return None
 
 

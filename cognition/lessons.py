@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cognition.database import now_iso
+from cognition.hostile import hostile
 from cognition.item_writes import find_twin, put_items, set_state
 from cognition.records import Item, Lesson
 from cognition.schema import item_evidence, items
@@ -135,7 +136,10 @@ def _tell(tx: Connection, id: str, round_id: str) -> None:
     evidence = tuple(row.candidate for row in newest if row.candidate)
     put_items(tx, [replace(content, background="\n".join([head, *told]), evidence=evidence)])
     tx.execute(update(items).where(items.c.id == id).values(refreshed=newest[0].seq if newest else None))
-    if not found.supports:
+    words = hostile(content)  # a model wrote it, after reading what candidates say
+    if words is not None:
+        set_state(tx, id, "quarantined", f"speaks to the model: {words!r}")
+    elif not found.supports:
         set_state(tx, id, "expired", "nothing supports it any more")
     elif found.is_refuted:
         set_state(tx, id, "expired", f"contradicted by {found.contradicts} runs, supported by {found.supports}")

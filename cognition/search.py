@@ -158,7 +158,7 @@ def _rarest(tx: Connection, wanted: list[str]) -> list[str]:
     for word in wanted:
         if word not in known.counts:
             cursor.execute(_COUNT, (fts5_expression([word]), MOST_RANKED + 1))
-            known.counts[word] = cursor.fetchone()[0]
+            known.counts[word] = int(cursor.fetchall()[0][0])
     cursor.close()
     kept, ranked = set[str](), 0
     for word in sorted(wanted, key=lambda word: known.counts[word]):

@@ -15,8 +15,6 @@ from cognition.records import Item
 SHINGLE_CHARS = 4
 #: Two texts at least so similar say the same. Ours; one word of ten changed gives about 0.75.
 SAME = 0.8
-#: Two vectors at least so similar say the same, under the same guards.
-SAME_COSINE = 0.97
 
 _DIRECTIONS = {
     "+": ("increas", "rais", "higher", "larg", "more", "greater", "widen", "wider", "longer", "most"),
@@ -57,8 +55,8 @@ def similarity(one: str, other: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def same_meaning(one: str, other: str, cosine: float | None = None) -> bool:
-    """Whether one of the two texts is enough. `cosine`: of their vectors, where both have one of the same model.
+def same_meaning(one: str, other: str) -> bool:
+    """Whether one of the two texts is enough.
 
     >>> same_meaning("A higher gain improves the fitness.", "A higher gain improves fitness")
     True
@@ -66,11 +64,7 @@ def same_meaning(one: str, other: str, cosine: float | None = None) -> bool:
     False
     """
     a, b = normal(one), normal(other)
-    if a == b:
-        return True
-    if _guarded(a) != _guarded(b):
-        return False
-    return similarity(a, b) >= SAME or (cosine is not None and cosine >= SAME_COSINE)
+    return _guarded(a) == _guarded(b) and similarity(a, b) >= SAME
 
 
 def meaning(item: Item) -> str:

@@ -156,7 +156,6 @@ def test_inverse_propensity_weighting_is_unbiased_when_the_probability_changes()
 )
 def test_what_says_the_same(one: str, other: str, same: bool) -> None:
     assert same_meaning(one, other) is same
-    assert same_meaning(one, other, cosine=1.0 if same else 0.5) is same
 
 
 def test_an_item_that_says_what_is_there_is_not_added(store: ItemStore) -> None:
