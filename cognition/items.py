@@ -1,45 +1,81 @@
 """The cognition base: pieces of knowledge, recalled by their symptoms.
 
 The query is what was observed (the parents' analyses and failures), and an item's trigger patterns weigh most: symptom
-to remedy. Search is the database's full-text index (cognition/search.py). Vectors are not built yet; they would be
-fused inside `search`, and nothing else would change.
+to remedy. Full text is the database's own (cognition/search.py); vectors are optional (cognition/vectors.py);
+cognition/recall.py joins the two. Items keep their earlier versions, so that a retried step reads what it read before.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, select
 
-from cognition import search
-from cognition.database import now_iso
+from cognition import lessons, recall, search
+from cognition.database import Database
 from cognition.errors import ArchiveError
+from cognition.item_writes import State, find_twin, put_items, set_state
+from cognition.lessons import Standing
+from cognition.recall import Ranked, Recalled, Rule
 from cognition.records import Item
-from cognition.schema import items
+from cognition.schema import item_vectors, item_versions, items
+from cognition.similar import meaning
+from cognition.uplift import Uplift, uplifts
+from cognition.view import newest_sequence
 
 if TYPE_CHECKING:
-    from cognition.archive import Archive
+    from cognition.vectors import Spaces, Vector
+
+#: So many times k are looked at, so that diversity has a choice.
+POOL = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item that was recalled; a higher score is a better match, comparable within one search only."""
+    """An item that was found; a higher score is a better match, comparable within one search only."""
 
     item: Item
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An item with what the base knows about it."""
+
+    item: Item
+    version: int
+    state: State
+    reason: str  # why it is not active
+    updated_at: str
+    standing: Standing
+    uplift: Uplift | None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of items that were brought: new, changed, or the same as one that is there (id -> its id)."""
+
+    new: tuple[str, ...]
+    twins: Mapping[str, str]
+
+
+class HasDatabase(Protocol):
+    """What an item store needs of an archive."""
+
+    @property
+    def database(self) -> Database:
+        """The opened database."""
+
+
 class ItemStore:
     """The cognition base of an archive. Thread-safe; several processes may write."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: HasDatabase) -> None:
         """Over the same database as the archive."""
         self.database = archive.database
+        self._spaces: Spaces | None = None
 
     def add_missing(self, new: Iterable[Item]) -> int:
         """Add the items whose id is not there yet; returns how many. Items that are there stay as they are."""
@@ -58,20 +94,55 @@ class ItemStore:
         with self.database.write() as tx:
             return put_items(tx, new)
 
+    def add_unless_known(self, new: Iterable[Item], *, state: State = "active", reason: str = "") -> Added:
+        """Add or replace items, but not those that say what another item says already. `state`: of new ones."""
+        added, twins = list[str](), dict[str, str]()
+        with self.database.write() as tx:
+            for item in new:
+                is_known = bool(_known_ids(tx, [item.id]))
+                twin = None if is_known else find_twin(tx, item)
+                if twin is not None:
+                    twins[item.id] = twin
+                elif put_items(tx, [item]):
+                    added.append(item.id)
+                    if not is_known and state != "active":
+                        set_state(tx, item.id, state, reason)
+        return Added(tuple(added), twins)
+
     def search(self, domain: str, query: str, k: int = 5) -> list[Hit]:
-        """The k items of a domain that match best (App. A: top-k 5). Any text is a valid query."""
+        """The k items of a domain whose words match best (App. A: top-k 5). Any text is a valid query."""
         with self.database.read() as tx:
             return [Hit(row.content, row.score) for row in search.find(tx, domain, query, k)]
 
-    def all(self, domain: str) -> tuple[Item, ...]:
-        """Every item of a domain, oldest first."""
-        query = select(items.c.content).where(items.c.domain == domain).order_by(items.c.row)
+    def recall(
+        self, domain: str, query: str, k: int = 5, vector: Vector | None = None, rule: Rule | None = None
+    ) -> list[Recalled]:
+        """The k items worth showing, best first: text and vectors fused, near-repetitions left out, uplift counted.
+
+        Raises VectorMismatch for a vector that does not belong to the items' own.
+        """
+        rule, pool = rule or Rule(), max(20, POOL * k)
         with self.database.read() as tx:
-            return tuple(tx.execute(query).scalars())
+            by_text = search.find(tx, domain, query, pool)
+            texts = recall.above_share([Ranked(row.content.id, row.score) for row in by_text], rule.least_share)
+            near = {} if vector is None else self._near(tx, domain, vector, pool, rule.least_cosine)
+            found = {row.content.id: (row.content, row.version) for row in by_text if row.content.id in set(texts)}
+            found |= near
+            known = {id: uplift.shrunk for id, uplift in uplifts(tx, list(found)).items()}
+        scores = recall.fused(texts, list(near))
+        return recall.chosen(found, scores, known, k, rule)
+
+    def all(self, domain: str) -> tuple[Item, ...]:
+        """Every active item of a domain, oldest first."""
+        query = select(items.c.content).where(items.c.domain == domain, items.c.state == "active")
+        with self.database.read() as tx:
+            return tuple(tx.execute(query.order_by(items.c.row)).scalars())
 
     def blocks(self, domain: str) -> tuple[Item, ...]:
-        """The items of a domain that carry a code block, oldest first."""
-        query = select(items.c.content).where(items.c.domain == domain, items.c.has_block.is_(True))
+        """The active items of a domain that carry a code block, oldest first."""
+        query = select(items.c.content).where(
+            items.c.domain == domain, items.c.has_block.is_(True), items.c.state == "active"
+        )
         with self.database.read() as tx:
             return tuple(tx.execute(query.order_by(items.c.row)).scalars())
 
@@ -85,6 +156,11 @@ class ItemStore:
             raise ArchiveError(f"there is no cognition item {', '.join(missing)}")
         return tuple(found[id] for id in ids)
 
+    def at_versions(self, wanted: Sequence[tuple[str, int]]) -> tuple[Item, ...]:
+        """Items as they were at these versions, in this order. Raises ArchiveError."""
+        with self.database.read() as tx:
+            return tuple(_at_version(tx, id, version) for id, version in wanted)
+
     def find_many(self, ids: Sequence[str]) -> tuple[Item, ...]:
         """Those of these items that are there, in no order: for reports, which may name one that never was."""
         found: list[Item] = []
@@ -95,80 +171,117 @@ class ItemStore:
 
     def version(self, id: str) -> int:
         """How often an item was written. Raises ArchiveError."""
+        return self.kept(id).version
+
+    def kept(self, id: str) -> Kept:
+        """One item with all that is known about it, active or not. Raises ArchiveError."""
         with self.database.read() as tx:
-            found: int | None = tx.execute(select(items.c.version).where(items.c.id == id)).scalar()
-        if found is None:
-            raise ArchiveError(f"there is no cognition item {id}")
-        return found
+            row = tx.execute(select(items).where(items.c.id == id)).one_or_none()
+            if row is None:
+                raise ArchiveError(f"there is no cognition item {id}")
+            return _kept(tx, row)
+
+    def kept_all(self, domain: str | None = None, state: State | None = None) -> list[Kept]:
+        """Every item with what is known about it, oldest first. For reports: it reads the whole base."""
+        query = select(items).order_by(items.c.row)
+        query = query if domain is None else query.where(items.c.domain == domain)
+        query = query if state is None else query.where(items.c.state == state)
+        with self.database.read() as tx:
+            return [_kept(tx, row) for row in tx.execute(query).all()]
+
+    def states(self) -> list[tuple[str, str, int]]:
+        """Domain, state and how many items."""
+        query = select(items.c.domain, items.c.state, func.count()).group_by(items.c.domain, items.c.state)
+        with self.database.read() as tx:
+            return [(row[0], row[1], row[2]) for row in tx.execute(query.order_by(items.c.domain, items.c.state))]
+
+    def vector_spaces(self) -> list[tuple[str, str, int, int]]:
+        """Domain, model, dimension and how many items."""
+        columns = (item_vectors.c.domain, item_vectors.c.model, item_vectors.c.dimension)
+        with self.database.read() as tx:
+            rows = tx.execute(select(*columns, func.count()).group_by(*columns).order_by(*columns))
+            return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def retire(self, ids: Iterable[str], reason: str) -> int:
+        """Take items out of recall, e.g. by hand; they stay readable. Returns how many changed."""
+        changed = 0
+        with self.database.write() as tx:
+            for id in ids:
+                state = tx.execute(select(items.c.state).where(items.c.id == id)).scalar()
+                if state == "active":
+                    set_state(tx, id, "expired", reason)
+                    changed += 1
+        return changed
+
+    def expire_idle(self, domain: str, idle: int = lessons.IDLE_CANDIDATES) -> list[str]:
+        """Retire all lessons of a domain without new evidence for that many candidates; returns their ids."""
+        with self.database.write() as tx:
+            return lessons.expire_idle(tx, domain, newest_sequence(tx), 1_000_000, idle)
+
+    def without_vector(self, domain: str, model: str, limit: int) -> list[tuple[str, str]]:
+        """Id and text of active items that have no vector of that model yet, oldest first."""
+        has = select(item_vectors.c.id).where(item_vectors.c.row == items.c.row, item_vectors.c.model == model)
+        query = select(items.c.content).where(items.c.domain == domain, items.c.state == "active", ~has.exists())
+        with self.database.read() as tx:
+            found = tx.execute(query.order_by(items.c.row).limit(limit)).scalars()
+            return [(item.id, embedded_text(item)) for item in found]
+
+    def store_vectors(self, domain: str, vectors: Mapping[str, Vector]) -> int:
+        """Keep vectors by item id. Raises VectorMismatch."""
+        from cognition.vectors import store
+
+        with self.database.write() as tx:
+            return store(tx, domain, vectors)
+
+    def drop_vectors(self) -> int:
+        """Forget all vectors; returns how many."""
+        with self.database.write() as tx:
+            return int(tx.execute(delete(item_vectors)).rowcount)
+
+    def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> dict[str, tuple[Item, int]]:
+        from cognition.vectors import Spaces  # numpy: only where there are vectors
+
+        if self._spaces is None:
+            self._spaces = Spaces()
+        near = self._spaces.nearest(tx, domain, vector, k, least)
+        query = select(items).where(items.c.row.in_([row for row, _, _ in near]), items.c.state == "active")
+        stored = {row.row: row for row in tx.execute(query)}
+        current = [stored[row] for row, version, _ in near if row in stored and stored[row].version == version]
+        return {row.id: (row.content, row.version) for row in current}
 
 
-def put_items(tx: Connection, new: Iterable[Item]) -> int:
-    """Add or replace items inside a transaction; returns how many changed. Raises ArchiveError for a stolen id."""
-    changed = 0
-    for item in new:
-        row = tx.execute(select(items).where(items.c.id == item.id)).one_or_none()
-        if row is None:
-            key = _insert(tx, item)
-        elif row.domain != item.domain:
-            raise ArchiveError(f"the item id {item.id!r} belongs to {row.domain}; {item.domain} needs another id")
-        elif row.content == item:
-            continue
-        else:
-            key = row.row
-            _replace(tx, key, item, row.version + 1)
-        search.add(tx, key, item)
-        changed += 1
-    return changed
-
-
-def load_jsonl(path: Path, domain: str | None = None) -> tuple[Item, ...]:
-    """Items from a file with one JSON object per line; `domain` fills in what the lines leave out.
-
-    Raises ArchiveError with the line's number for broken JSON, an unknown key, a wrong type or a repeated id.
-    """
-    found: dict[str, Item] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        item = _parse(line, f"{path}:{number}", domain)
-        if item.id in found:
-            raise ArchiveError(f"{path}:{number}: the id {item.id!r} is used twice")
-        found[item.id] = item
-    return tuple(found.values())
+def embedded_text(item: Item) -> str:
+    """What is embedded: the symptoms first, as the query is made of symptoms."""
+    return "\n".join(part for part in ("; ".join(item.triggers), meaning(item)) if part)
 
 
 def _known_ids(tx: Connection, ids: Sequence[str]) -> set[str]:
-    return set(tx.execute(select(items.c.id).where(items.c.id.in_(ids))).scalars())
+    found: set[str] = set()
+    for start in range(0, len(ids), 500):  # SQLite limits the parameters of a statement
+        found |= set(tx.execute(select(items.c.id).where(items.c.id.in_(ids[start : start + 500]))).scalars())
+    return found
 
 
-def _insert(tx: Connection, item: Item) -> int:
-    now = now_iso()
-    values = {"id": item.id, "domain": item.domain, "version": 1, "content": item, "created_at": now, "updated_at": now}
-    result = tx.execute(insert(items).values(**values, has_block=item.block is not None))
-    assert result.inserted_primary_key is not None
-    return int(result.inserted_primary_key[0])
+def _at_version(tx: Connection, id: str, version: int) -> Item:
+    now: Item | None = tx.execute(select(items.c.content).where(items.c.id == id, items.c.version == version)).scalar()
+    if now is None:
+        older = item_versions
+        now = tx.execute(select(older.c.content).where(older.c.item == id, older.c.version == version)).scalar()
+    if now is None:
+        raise ArchiveError(f"there is no cognition item {id} of version {version}")
+    return now
 
 
-def _replace(tx: Connection, key: int, item: Item, version: int) -> None:
-    values = {"content": item, "version": version, "has_block": item.block is not None, "updated_at": now_iso()}
-    tx.execute(update(items).where(items.c.row == key).values(values))
-    search.remove(tx, key)
-
-
-def _parse(line: str, place: str, domain: str | None) -> Item:
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ArchiveError(f"{place}: not valid JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise ArchiveError(f"{place}: expected an object with id and insight, got {type(fields).__name__}")
-    unknown = sorted(set(fields) - set(Item.__dataclass_fields__))
-    if unknown:
-        raise ArchiveError(f"{place}: unknown key {unknown[0]!r}; known: {', '.join(Item.__dataclass_fields__)}")
-    if domain is not None:
-        fields.setdefault("domain", domain)
-    try:
-        return TypeAdapter(Item).validate_python(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ArchiveError(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+def _kept(tx: Connection, row: Row[tuple[Any, ...]]) -> Kept:
+    content: Item = row.content
+    found = uplifts(tx, [content.id])
+    has_evidence = content.kind == lessons.KIND
+    return Kept(
+        item=content,
+        version=row.version,
+        state=row.state,
+        reason=row.reason,
+        updated_at=row.updated_at,
+        standing=lessons.standing(tx, content.id) if has_evidence else Standing(0, 0),
+        uplift=found.get(content.id),
+    )

@@ -8,12 +8,24 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from cognition import elites
+from cognition import elites, lessons, uplift
 from cognition.database import Database, now_iso
-from cognition.items import put_items
+from cognition.item_writes import put_items
 from cognition.outbox import put_publication
 from cognition.programs import code_hash
-from cognition.records import JSON, Evaluation, Failure, Grid, Item, Outcome, Provenance, Sample, Score
+from cognition.records import (
+    JSON,
+    Evaluation,
+    Failure,
+    Grid,
+    Item,
+    Lesson,
+    Outcome,
+    Provenance,
+    Recall,
+    Sample,
+    Score,
+)
 from cognition.rounds import Found, check_token, find_round, next_candidate_id
 from cognition.schema import campaigns, candidates, evaluations, rounds, scores
 from cognition.spending import settled_gpu_s
@@ -37,6 +49,8 @@ class RoundResult:
     features: dict[str, float] = field(default_factory=dict)
     sandbox_tier: str = ""
     items: tuple[Item, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
+    recalls: tuple[Recall, ...] = ()  # the cognition items it found, and the draws that showed them or not
     publication: JSON = None  # put into the outbox in the same transaction, as the step "record"
 
     def __post_init__(self) -> None:
@@ -69,6 +83,8 @@ class RecordStore:
             if candidate is not None:
                 _rank(tx, row, result, candidate)
             put_items(tx, result.items)
+            lessons.keep(tx, row.id, candidate, newest_sequence(tx), result.lessons)
+            uplift.keep(tx, row.id, result.recalls, _improved(tx, row, result.outcome))
             if result.publication is not None:
                 put_publication(tx, row.campaign, result.round_id, "record", result.publication)
             _close(tx, row, result, candidate)
@@ -146,6 +162,16 @@ def _rank(tx: Connection, row: Found, result: RoundResult, candidate: str) -> No
             elites.place(tx, row.campaign, sample.island, entrant, seq)
     if sample.grid is not None and _is_time(tx, row.campaign, sample.grid):
         elites.migrate(tx, row.campaign, sample.grid, seq)
+
+
+def _improved(tx: Connection, row: Found, outcome: Outcome) -> bool | None:
+    """Whether the round's candidate beat its parent; one without a score did not. None: no scored parent."""
+    sample: Sample = row.sample
+    query = select(candidates.c.outcome).where(candidates.c.id == sample.parent)
+    parent: Outcome | None = tx.execute(query).scalar()
+    if not isinstance(parent, Score):
+        return None
+    return isinstance(outcome, Score) and outcome.fitness > parent.fitness
 
 
 def _is_time(tx: Connection, campaign: str, grid: Grid) -> bool:

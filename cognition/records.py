@@ -217,6 +217,37 @@ class Item:
     provenance: Literal["paper", "data", "experience"] = "paper"
     block: CodeBlock | None = None
     evidence: tuple[str, ...] = ()  # candidate ids, for provenance "experience"
+    condition: str = ""  # when the insight holds; a lesson's (cognition/lessons.py)
+    quote: str = ""  # of an ingested item: the words of the source that it rests on
+    verified: bool = True  # False: the source could not be looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one experiment says about a claim: for it or against it. Lessons of the same claim become one item."""
+
+    domain: str
+    claim: str
+    condition: str = ""
+    supports: bool = True
+    numbers: str = ""  # the measured evidence in words, e.g. "fitness 1.2 against the parent's 1.1"
+    made_by: str = "rules"  # or the model's name
+    key: str = ""  # the claim's identity, where a rule made it; else the words decide
+    item: str | None = None  # the id of the item it speaks about, if that is known already
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """An item that a round found, and the draw that decided whether it was shown to the Researcher."""
+
+    item: str
+    version: int
+    shown: bool
+    leave_out: float  # the probability of leaving it out that the draw was made with
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.leave_out < 1.0:
+            raise ValueError(f"leave_out is a probability below one, not {self.leave_out}")
 
 
 @dataclass(frozen=True, slots=True)

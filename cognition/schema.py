@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -287,5 +288,77 @@ items = Table(
     Column("has_block", Boolean, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
+    Column("state", Text, nullable=False, default="active", server_default="active"),  # or expired, quarantined
+    Column("reason", Words, nullable=False, default="", server_default=""),  # why it is not active
+    Column("refreshed", Integer),  # a lesson's newest evidence, as a sequence number; others have none
     Index("items_by_domain", "domain", "has_block"),
+    Index("items_by_freshness", "domain", "state", "refreshed"),
+)
+
+#: What an item said before it was replaced.
+item_versions = Table(
+    "item_versions",
+    metadata,
+    Column("item", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("content", Record(Item), nullable=False),
+    Column("replaced_at", Text, nullable=False),
+)
+
+#: Which round spoke for or against a lesson.
+item_evidence = Table(
+    "item_evidence",
+    metadata,
+    Column("item", Text, primary_key=True),
+    Column("round_id", Text, ForeignKey("rounds.id"), primary_key=True),
+    Column("candidate", Text),
+    Column("supports", Boolean, nullable=False),
+    Column("numbers", Words, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("item_evidence_by_round", "round_id"),
+    Index("item_evidence_by_age", "item", "seq"),
+)
+
+#: What a round recalled, what it left out by chance, and whether its candidate was better than its parent.
+recalls = Table(
+    "recalls",
+    metadata,
+    Column("round_id", Text, ForeignKey("rounds.id"), primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("shown", Boolean, nullable=False),
+    Column("leave_out", Float, nullable=False),  # the probability that the draw was made with
+    Column("improved", Boolean),  # None: there was no scored parent to compare with
+    Column("created_at", Text, nullable=False),
+    Index("recalls_by_item", "item"),
+)
+
+#: Sums over `recalls`, so that no round has to add them up (cognition/uplift.py).
+item_uses = Table(
+    "item_uses",
+    metadata,
+    Column("item", Text, primary_key=True),
+    Column("shown", Boolean, primary_key=True),
+    Column("rounds", Integer, nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("squares", Float, nullable=False),
+    Column("improved", Float, nullable=False),
+)
+
+#: Embeddings of items as little-endian float32 of length one, each with the model it comes from.
+item_vectors = Table(
+    "item_vectors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("row", Integer, ForeignKey("items.row"), nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # of the item that was embedded
+    Column("model", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    UniqueConstraint("row", "model"),
+    Index("item_vectors_by_space", "domain", "model", "id"),
+    sqlite_autoincrement=True,  # a number is never given twice: readers load what is newer than what they have
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Pool, TextClause, text
 
 from cognition.records import Item
 from cognition.schema import items
@@ -22,24 +23,34 @@ MAX_WORDS = 200
 #: Longer words are no words, and PostgreSQL refuses those beyond 2 kB.
 MAX_WORD_CHARS = 100
 
+#: FTS5 ranks every item that has one of the words, so words that most items have cost most and tell least. Of a base
+#: with more items than this, only so many are ranked: the query's rarest words are searched for.
+MOST_RANKED = 500
+
 _STOP_WORDS = frozenset(
     """
     a an and are as at be been but by can did do does for from had has have if in into is it its more no not of on or
     so such than that the their then there these they this to was we were when which while will with would
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read and to extend
 )
+_COLUMNS = (items.c.row, items.c.version, items.c.content)
+# Ranked by row number first: sorting whole contents would cost more than the search.
 _FTS5 = text(
-    f"SELECT items.content, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
-    " FROM items_fts JOIN items ON items.row = items_fts.rowid"
-    " WHERE items_fts MATCH :query AND items.domain = :domain ORDER BY score DESC, items.row LIMIT :k"
-).columns(items.c.content)
+    "SELECT items.row, items.version, items.content, hits.score FROM"
+    f" (SELECT items_fts.rowid AS row, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
+    "  FROM items_fts JOIN items ON items.row = items_fts.rowid WHERE items_fts MATCH :query"
+    "  AND items.domain = :domain AND (:every_state OR items.state = 'active')"
+    "  ORDER BY score DESC, items_fts.rowid LIMIT :k) AS hits"
+    " JOIN items ON items.row = hits.row ORDER BY hits.score DESC, items.row"
+).columns(*_COLUMNS)
 #: PostgreSQL names the weights D to A and wants none above 1.
 _RANKS = ", ".join(str(weight / max(WEIGHTS)) for weight in reversed(WEIGHTS))
 _TSVECTOR = text(
-    f"SELECT items.content, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
+    f"SELECT items.row, items.version, items.content, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
     " FROM items_fts JOIN items ON items.row = items_fts.row, to_tsquery('english', :query) AS query"
-    " WHERE items_fts.words @@ query AND items.domain = :domain ORDER BY score DESC, items.row LIMIT :k"
-).columns(items.c.content)
+    " WHERE items_fts.words @@ query AND items.domain = :domain AND (:every_state OR items.state = 'active')"
+    " ORDER BY score DESC, items.row LIMIT :k"
+).columns(*_COLUMNS)
 _INTO_FTS5 = text(
     "INSERT INTO items_fts (rowid, triggers, insight, guidance, background)"
     " VALUES (:row, :triggers, :insight, :guidance, :background)"
@@ -51,21 +62,22 @@ _INTO_TSVECTOR = text(
 )
 
 
-def find(tx: Connection, domain: str, query: str, k: int) -> Sequence[Any]:
-    """Rows of `content` and `score`, the best first. Any text is a valid query."""
+def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> Sequence[Any]:
+    """Rows of `row`, `version`, `content` and `score`, the best first; active items. Any text is a valid query."""
     wanted = useful_words(query)
     if not wanted or k < 1:
         return []
     is_fts5 = _is_sqlite(tx)
+    wanted = _rarest(tx, wanted) if is_fts5 else wanted
     statement: TextClause | Any = _FTS5 if is_fts5 else _TSVECTOR
     expression = fts5_expression(wanted) if is_fts5 else tsquery_expression(wanted)
-    return tx.execute(statement, {"query": expression, "domain": domain, "k": k}).all()
+    return tx.execute(statement, {"query": expression, "domain": domain, "k": k, "every_state": every_state}).all()
 
 
 def add(tx: Connection, row: int, item: Item) -> None:
     """Index an item under its row number."""
     fields = {
-        "triggers": "\n".join(item.triggers),
+        "triggers": "\n".join((*item.triggers, item.condition)),
         "insight": item.insight,
         "guidance": item.guidance,
         "background": item.background,
@@ -117,6 +129,45 @@ def tsquery_expression(wanted: Sequence[str]) -> str:
     "'gaps' | 'edges'"
     """
     return " | ".join(f"'{word}'" for word in wanted)
+
+
+class _Frequencies:
+    """How many items have a word, at most MOST_RANKED, as of when the base had about its present size."""
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest  # row number of the newest item
+        self.counts: dict[str, int] = {}
+
+
+_FREQUENCIES: WeakKeyDictionary[Pool, _Frequencies] = WeakKeyDictionary()
+_NEWEST = text("SELECT max(row) FROM items")
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM items_fts WHERE items_fts MATCH ? LIMIT ?)"
+#: Counts are kept for so many words, and until the base has grown or shrunk by a tenth.
+_MOST_COUNTED = 50_000
+
+
+def _rarest(tx: Connection, wanted: list[str]) -> list[str]:
+    """The rarest of the words, as many as together rank at most MOST_RANKED items, one at least, in their order."""
+    newest: int = tx.execute(_NEWEST).scalar() or 0
+    if newest <= MOST_RANKED:
+        return wanted
+    known = _FREQUENCIES.get(tx.engine.pool)
+    if known is None or abs(newest - known.newest) > known.newest / 10 or len(known.counts) > _MOST_COUNTED:
+        known = _FREQUENCIES[tx.engine.pool] = _Frequencies(newest)
+    cursor = tx.connection.cursor()  # the driver's own: two hundred statements through SQLAlchemy take 20 ms
+    for word in wanted:
+        if word not in known.counts:
+            cursor.execute(_COUNT, (fts5_expression([word]), MOST_RANKED + 1))
+            known.counts[word] = int(cursor.fetchall()[0][0])
+    cursor.close()
+    kept, ranked = set[str](), 0
+    for word in sorted(wanted, key=lambda word: known.counts[word]):
+        ranked += known.counts[word]
+        if kept and ranked > MOST_RANKED:
+            break
+        if known.counts[word]:
+            kept.add(word)
+    return [word for word in wanted if word in kept] or wanted[:1]
 
 
 def _is_sqlite(tx: Connection) -> bool:

@@ -21,6 +21,7 @@ from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, 
 from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
 from tasks.codec import fingerprint
 from tasks.contract import Domain
+from tasks.embedding import Embedder
 from tasks.engine import Engine
 from tasks.llm import Budget, BudgetLimits, Model, Rates, Role
 from tasks.proposal import Proposer
@@ -137,6 +138,7 @@ def _open(settings: Settings, home: Home) -> _Opened:
         propose=settings.propose,
         check=settings.check,
         evaluate=settings.evaluate,
+        embedder=Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None,
     )
     return _Opened(engine, _publisher(settings, archive, home), model, budget)
 

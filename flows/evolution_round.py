@@ -65,7 +65,7 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
     if isinstance(proposed, Proposed):
         proposed = await asking.decided(engine, settings, round, proposed)
     if isinstance(proposed, Failure):
-        return decode(await steps.record(work, as_is(proposed), "", None, ()), Recorded)
+        return decode(await steps.record(work, as_is(proposed), "", None, (), as_is(retrieved)), Recorded)
     publish.proposed(engine, round, proposed, code_hash(proposed.code))
 
     checked = decode(await steps.check(key("check", proposed), work, as_is(proposed)), Checked, Failure)
@@ -76,13 +76,14 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
         publish.checked(engine, round, checked)
         code, results = await experiment(engine, settings, round, checked)
 
+    analyze_key = key("analyze", proposed, code, *results, retrieved)
     analysed = decode(
-        await steps.analyze(key("analyze", proposed, code, *results), work, as_is(proposed), code, as_is(results)),
-        Analysed,
+        await steps.analyze(analyze_key, work, as_is(proposed), code, as_is(results), as_is(retrieved)), Analysed
     )
     publish.analysed(engine, round, analysed)
     stored = analysis.evaluations(engine, results)
-    return decode(await steps.record(work, as_is(proposed), code, as_is(analysed), as_is(stored)), Recorded)
+    recorded = await steps.record(work, as_is(proposed), code, as_is(analysed), as_is(stored), as_is(retrieved))
+    return decode(recorded, Recorded)
 
 
 async def experiment(

@@ -125,7 +125,7 @@ def _sections(step: str, settings: Settings) -> list[Any]:
 @task(name="retrieve", **CACHED)
 async def retrieve(key: str, work: Work) -> Stored:
     """Recall cognition items."""
-    return encode(retrieving.retrieve(engine_for(work.settings), work.round))
+    return encode(await retrieving.retrieve(engine_for(work.settings), work.round))
 
 
 @task(name="propose", **CACHED)
@@ -167,9 +167,17 @@ async def benchmark(key: str, work: Work, checked: Checked, trained: Trained, se
 
 
 @task(name="analyze", **CACHED)
-async def analyze(key: str, work: Work, proposed: Proposed, code: str, results: list[Measurements | Failure]) -> Stored:
-    """Score and report."""
-    return encode(await analysis.analyze(engine_for(work.settings), work.round, proposed, code, results))
+async def analyze(
+    key: str,
+    work: Work,
+    proposed: Proposed,
+    code: str,
+    results: list[Measurements | Failure],
+    retrieved: Retrieved,
+) -> Stored:
+    """Score, report, and learn."""
+    engine = engine_for(work.settings)
+    return encode(await analysis.analyze(engine, work.round, proposed, code, results, retrieved))
 
 
 @task(name="record", persist_result=False, retries=2, retry_delay_seconds=[1, 5])
@@ -179,10 +187,11 @@ async def record(
     code: str,
     analysed: Analysed | None,
     evaluations: tuple[Evaluation, ...],
+    retrieved: Retrieved,
 ) -> Stored:
     """Make the round part of the archive."""
     engine, round = engine_for(work.settings), work.round
     if isinstance(proposed, Failure):
-        return encode(recording.record_refusal(engine, round, proposed))
+        return encode(recording.record_refusal(engine, round, proposed, retrieved))
     assert analysed is not None
-    return encode(recording.record(engine, round, proposed, code, analysed, evaluations))
+    return encode(recording.record(engine, round, proposed, code, analysed, evaluations, retrieved))

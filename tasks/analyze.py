@@ -5,10 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cognition.features import engine_features
-from cognition.records import Candidate, Evaluation, Failure, FailureKind, Measurements, Outcome, round_id
+from cognition.lessons import KIND
+from cognition.records import (
+    Candidate,
+    Evaluation,
+    Failure,
+    FailureKind,
+    Item,
+    Lesson,
+    Measurements,
+    Outcome,
+    round_id,
+)
 from tasks.analyzer import AnalysisInput
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
+from tasks.retrieve import Retrieved, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +30,27 @@ class Analysed:
     outcome: Outcome
     report: str
     features: dict[str, float]
+    lessons: tuple[Lesson, ...] = ()
 
 
 async def analyze(
-    engine: Engine, round: Round, proposed: Proposed, code: str, results: list[Measurements | Failure]
+    engine: Engine,
+    round: Round,
+    proposed: Proposed,
+    code: str,
+    results: list[Measurements | Failure],
+    retrieved: Retrieved,
 ) -> Analysed:
     """Score, describe, report."""
     measured = [result for result in results if isinstance(result, Measurements)]
     failures = [result for result in results if isinstance(result, Failure)]
     outcome = failures[0] if failures else score(engine, round, measured)
-    report = await engine.analyzer.analyze(_input(engine, round, proposed, code, outcome, measured))
+    known = tuple(item for item in shown(engine, retrieved) if item.kind == KIND)
+    analysis = await engine.analyzer.study(_input(engine, round, proposed, code, outcome, measured, known))
     features = dict(engine_features(code, engine.brief.seed_program))
     if measured:
         features.update(engine.domain.features(measured[0]))
-    return Analysed(outcome, report, features)
+    return Analysed(outcome, analysis.text, features, analysis.lessons)
 
 
 def score(engine: Engine, round: Round, measured: list[Measurements]) -> Outcome:
@@ -53,8 +72,15 @@ def evaluations(engine: Engine, results: list[Measurements | Failure]) -> tuple[
 
 
 def _input(
-    engine: Engine, round: Round, proposed: Proposed, code: str, outcome: Outcome, measured: list[Measurements]
+    engine: Engine,
+    round: Round,
+    proposed: Proposed,
+    code: str,
+    outcome: Outcome,
+    measured: list[Measurements],
+    known: tuple[Item, ...],
 ) -> AnalysisInput:
+    built_on = proposed.provenance.built_on
     first = measured[0] if measured else Measurements({})
     return AnalysisInput(
         round_id=round.id,
@@ -69,6 +95,10 @@ def _input(
         parent=_candidate(engine, round.parent),
         best=engine.archive.best(engine.campaign),
         baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
+        domain=engine.domain.name,
+        genome=proposed.provenance.genome,
+        made_from=_candidate(engine, built_on[0]) if built_on else None,
+        known=known,
     )
 
 

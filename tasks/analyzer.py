@@ -15,12 +15,15 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
-from cognition.records import JSON, Candidate, Failure, FailureKind, Outcome
+from cognition.records import JSON, Candidate, Failure, FailureKind, Item, Lesson, Outcome, Score
 from tasks.llm import Message, Model
 from tasks.prompts import CHARS_PER_TOKEN, Fence, render, shorten
+from tasks.rule_lessons import rule_lessons
 
 MAX_REPORT_CHARS = 4_000
-MAX_LESSONS = 5
+MAX_LESSONS = 3
+#: So many known lessons are shown to the model at most.
+MAX_KNOWN = 8
 #: A prompt's most tokens, about four characters each.
 PROMPT_TOKENS = 24_000
 #: Characters of the templates' own wording, the fences and the description of the answer.
@@ -43,6 +46,10 @@ class AnalysisInput:
     parent: Candidate | None = None
     best: Candidate | None = None
     baseline: Candidate | None = None
+    domain: str = ""
+    genome: JSON = None  # how blocks were put together, if they were
+    made_from: Candidate | None = None  # what it was really made from, where that is not the parent
+    known: tuple[Item, ...] = ()  # lessons that the Researcher was shown, for or against which this may speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Analysis:
 
     report: str
     symptoms: tuple[str, ...] = ()
-    lessons: tuple[str, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
 
     @property
     def text(self) -> str:
@@ -59,7 +66,11 @@ class Analysis:
         parts = [self.report]
         if self.symptoms:
             parts.append("Symptoms: " + "; ".join(self.symptoms))
-        parts += [f"Lesson: {lesson}" for lesson in self.lessons]
+        parts += [
+            f"Lesson{_maker(lesson)}: {_in_words(lesson)}"
+            for lesson in self.lessons
+            if lesson.claim and lesson.supports
+        ]
         return shorten("\n".join(parts), MAX_REPORT_CHARS)
 
 
@@ -95,8 +106,12 @@ class AnalyzerAnswer(BaseModel):
         default=[], description="At most 6 short phrases naming what the results show, such as: plateau, out of time"
     )
     lessons: list[str] = Field(
-        default=[], description="At most 3 general lessons that hold beyond this program, only if the evidence is clear"
+        default=[],
+        description="At most 3 general lessons that hold beyond this program, only if the evidence is clear. Each in "
+        'one line: the claim, then " | ", then under which condition it holds',
     )
+    confirmed: list[str] = Field(default=[], description="Ids of known lessons that this result clearly confirms")
+    contradicted: list[str] = Field(default=[], description="Ids of known lessons that it clearly contradicts")
 
 
 class ModelAnalyzer:
@@ -123,8 +138,26 @@ class ModelAnalyzer:
         return Analysis(
             shorten(value.report.strip(), MAX_REPORT_CHARS // 2),
             tuple(shorten(symptom, 100) for symptom in value.symptoms[:6]),
-            tuple(shorten(lesson, 400) for lesson in value.lessons[:MAX_LESSONS]),
+            model_lessons(experiment, value, answer.call.model),
         )
+
+
+def model_lessons(experiment: AnalysisInput, answer: AnalyzerAnswer, model: str) -> tuple[Lesson, ...]:
+    """A model's lessons. The numbers that go with them are ours: a model's are not evidence."""
+    numbers, new = _evidence(experiment), list[Lesson]()
+    for line in answer.lessons[:MAX_LESSONS]:
+        claim, _, condition = shorten(" ".join(line.split()), 400).partition("|")
+        if claim.strip():
+            new.append(Lesson(experiment.domain, claim.strip(), condition.strip(), True, numbers, model))
+    known = {item.id: item for item in experiment.known}
+    # Only lessons that were shown can be judged; one that is named on both sides is not clear.
+    both = set(answer.confirmed) & set(answer.contradicted)
+    judged = [(id, True) for id in answer.confirmed] + [(id, False) for id in answer.contradicted]
+    about = [(id, supports) for id, supports in dict.fromkeys(judged) if id in known and id not in both]
+    return (
+        *new,
+        *(Lesson(experiment.domain, "", "", supports, numbers, model, item=id) for id, supports in about[:MAX_KNOWN]),
+    )
 
 
 def analyzer_messages(experiment: AnalysisInput, prompt_tokens: int) -> list[Message]:
@@ -144,20 +177,51 @@ def analyzer_messages(experiment: AnalysisInput, prompt_tokens: int) -> list[Mes
         else "",
         trace=fence.wrap("trace", _trace(experiment.outcome), chars // 20) if _trace(experiment.outcome) else "",
         logs=fence.wrap("logs", experiment.logs, chars // 5) if experiment.logs else "",
+        known=[
+            fence.wrap(f"lesson {item.id}", f"{item.insight} {item.condition}", chars // 20 // MAX_KNOWN)
+            for item in experiment.known[:MAX_KNOWN]
+        ],
     )
     return [Message("system", render("analyzer_system.j2")), Message("user", user)]
 
 
 def _fallback(experiment: AnalysisInput, reason: str) -> Analysis:
     rules = rule_analysis(experiment)
-    return Analysis(f"The analyzer model gave no usable answer ({reason}). {rules.report}", rules.symptoms)
+    text = f"The analyzer model gave no usable answer ({reason}). {rules.report}"
+    return Analysis(text, rules.symptoms, rules.lessons)
 
 
 def rule_analysis(experiment: AnalysisInput) -> Analysis:
     """The report that needs no model. Pure."""
     lines = ["Report by rules; no model was involved.", _outcome_line(experiment)]
     lines += _comparison_lines(experiment)
-    return Analysis("\n".join(line for line in lines if line), symptoms(experiment))
+    report = "\n".join(line for line in lines if line)
+    return Analysis(report, symptoms(experiment), _rule_lessons(experiment))
+
+
+def _rule_lessons(experiment: AnalysisInput) -> tuple[Lesson, ...]:
+    if not isinstance(experiment.outcome, Score):
+        return ()
+    origin = experiment.made_from or experiment.parent
+    return rule_lessons(experiment.domain, experiment.code, experiment.genome, experiment.outcome, origin)
+
+
+def _evidence(experiment: AnalysisInput) -> str:
+    """The measured outcome against the parent's, in words."""
+    outcome, parent = experiment.outcome, experiment.parent
+    said = f"failed ({outcome.kind})" if isinstance(outcome, Failure) else f"fitness {outcome.fitness:.8g}"
+    if parent is None or parent.fitness is None:
+        return f"{said}; no scored parent"
+    return f"{said} against {parent.fitness:.8g} of {parent.id}"
+
+
+def _maker(lesson: Lesson) -> str:
+    return " (by rules)" if lesson.made_by == "rules" else ""
+
+
+def _in_words(lesson: Lesson) -> str:
+    """A lesson as the stored report tells it; what a claim's opposite lost is not told again."""
+    return f"{lesson.claim} ({lesson.condition})" if lesson.condition else lesson.claim
 
 
 #: Words that cognition items use as triggers, by what went wrong.

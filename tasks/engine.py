@@ -12,6 +12,7 @@ from cognition.samplers import Sampler
 from tasks.agents import Debugger, Novelty, Reviewer
 from tasks.analyzer import Analyzer
 from tasks.contract import Brief, Domain, Sandbox
+from tasks.embedding import Embedder
 from tasks.proposal import Proposer
 from tasks.settings import CheckSettings, EvaluateSettings, ProposeSettings, RetrieveSettings
 
@@ -40,6 +41,7 @@ class Engine:
     propose: ProposeSettings
     check: CheckSettings
     evaluate: EvaluateSettings
+    embedder: Embedder | None = None
 
     def seed_of(self, index: int, *purpose: str | int) -> int:
         """A seed that depends on the campaign's seed, the round and the purpose, and on nothing else."""

@@ -12,7 +12,7 @@ from cognition.archive import code_hash
 from cognition.records import Failure, FailureKind, Provenance
 from tasks.engine import Engine, Round
 from tasks.proposal import Context, Proposal
-from tasks.retrieve import Retrieved
+from tasks.retrieve import Retrieved, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def context_of(engine: Engine, round: Round, retrieved: Retrieved) -> Context:
         brief=engine.brief,
         parent=archive.candidate(round.parent) if round.parent else None,
         references=tuple(archive.candidate(reference) for reference in round.references),
-        items=engine.items.get_many(retrieved.items),
+        items=shown(engine, retrieved),
         blocks=engine.items.blocks(engine.domain.name),
         elites=tuple(archive.top(engine.campaign, limits.elites, up_to=round.sequence)),
         not_run=retrieved.not_run,

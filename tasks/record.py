@@ -10,6 +10,7 @@ from tasks import publish
 from tasks.analyze import Analysed
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
+from tasks.retrieve import Retrieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def record(
     code: str,
     analysed: Analysed,
     evaluations: tuple[Evaluation, ...],
+    retrieved: Retrieved,
 ) -> Recorded:
     """Store the candidate with everything known about it. Raises StaleLease if another owner took the round over."""
     engine.archive.record(
@@ -48,17 +50,27 @@ def record(
             analysis=analysed.report,
             features=analysed.features,
             sandbox_tier=engine.sandbox.tier,
+            lessons=analysed.lessons,
+            recalls=retrieved.recalls,
             publication=publish.recorded(engine, round, analysed.outcome),
         )
     )
     return Recorded(round.id, round.index, round.candidate_id, analysed.outcome)
 
 
-def record_refusal(engine: Engine, round: Round, failure: Failure) -> Recorded:
+def record_refusal(engine: Engine, round: Round, failure: Failure, retrieved: Retrieved) -> Recorded:
     """Store a round whose proposals were all unusable."""
     nobody = Provenance("none")
     publication = publish.recorded(engine, round, failure)
     engine.archive.record(
-        RoundResult(round.id, round.token, outcome=failure, code=None, provenance=nobody, publication=publication)
+        RoundResult(
+            round.id,
+            round.token,
+            outcome=failure,
+            code=None,
+            provenance=nobody,
+            recalls=retrieved.recalls,
+            publication=publication,
+        )
     )
     return Recorded(round.id, round.index, None, failure)

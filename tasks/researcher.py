@@ -191,7 +191,9 @@ def _references(context: Context, fence: Fence, chars: int) -> Iterable[str]:
 
 
 def _item(item: Item, fence: Fence) -> str:
-    parts = [item.insight, item.guidance and f"How: {item.guidance}", item.background and f"Why: {item.background}"]
+    parts = [item.insight, item.condition and f"When: {item.condition}", item.guidance and f"How: {item.guidance}"]
+    parts.append(item.background and f"Why: {item.background}")
+    parts.append("" if item.verified else "The source of this item was not verified.")
     parts.append(f"Code:\n{item.block.source}" if item.block else "")
     return fence.wrap(f"item {item.id}", "\n".join(part for part in parts if part), 2_000)
 

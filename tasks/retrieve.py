@@ -1,14 +1,20 @@
 """Step 1, retrieve: recall what the cognition base knows about the parents' symptoms, and what was vetoed of late.
 
 The sample itself was drawn when the round was opened (cognition/archive.py), in the same transaction that stored it,
-so a retry sees the same parents.
+so a retry sees the same parents. Each item found is left out with a small probability, so that it can be measured
+whether items help (cognition/uplift.py); the draws come from the round's seed and are part of the step's result.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cognition.records import Candidate, Failure
+from cognition.randomness import derive
+from cognition.recall import Recalled
+from cognition.records import Candidate, Failure, Item, Recall
+from tasks.embedding import embed_missing
 from tasks.engine import Engine, Round
 
 QUERY_CHARS = 4_000
@@ -16,19 +22,20 @@ QUERY_CHARS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Ids of the items recalled, best first, and the query that recalled them.
+    """Ids of the items shown, best first, and the query that recalled them.
 
-    `not_run`: why the proposals of some earlier rounds were not run, newest first. Kept here, so that a retried propose
-    asks the very same question.
+    `not_run`: why the proposals of some earlier rounds were not run, newest first. `recalls`: every item found, with
+    its version and whether it is shown. Both are kept here, so that a retried propose asks the very same question.
     """
 
     items: tuple[str, ...]
     query: str
     not_run: tuple[Failure, ...] = ()
+    recalls: tuple[Recall, ...] = ()
 
 
-def retrieve(engine: Engine, round: Round) -> Retrieved:
-    """Symptom to remedy: the query is made of the parents' analyses and failures."""
+async def retrieve(engine: Engine, round: Round) -> Retrieved:
+    """Symptom to remedy: the query is made of the parents' analyses and failures. Raises ModelServerDown."""
     if round.is_baseline:
         return Retrieved((), "")
     not_run = engine.archive.without_candidate(engine.campaign, engine.retrieve.not_run)
@@ -36,8 +43,28 @@ def retrieve(engine: Engine, round: Round) -> Retrieved:
         return Retrieved((), "", not_run)
     sampled = ([round.parent] if round.parent else []) + list(round.references)
     query = symptoms([engine.archive.candidate(candidate) for candidate in sampled]) or engine.brief.goal
-    hits = engine.items.search(engine.domain.name, query, engine.retrieve.top_k)
-    return Retrieved(tuple(hit.item.id for hit in hits), query, not_run)
+    found = await asyncio.to_thread(_found, engine, query) if engine.embedder else _found(engine, query)
+    drawn = draws(found, engine.retrieve.leave_out, engine.seed, round)
+    return Retrieved(tuple(recall.item for recall in drawn if recall.shown), query, not_run, drawn)
+
+
+def shown(engine: Engine, retrieved: Retrieved) -> tuple[Item, ...]:
+    """The items shown, as they were when they were recalled."""
+    return engine.items.at_versions([(recall.item, recall.version) for recall in retrieved.recalls if recall.shown])
+
+
+def draws(found: Sequence[Recalled], leave_out: float, seed: int, round: Round) -> tuple[Recall, ...]:
+    """Which of the items are shown: the same for the same round, whichever process asks."""
+    rng = derive(seed, round.index, "recall", round.revision["retrieve"])
+    return tuple(Recall(hit.item.id, hit.version, rng.random() >= leave_out, leave_out) for hit in found)
+
+
+def _found(engine: Engine, query: str) -> list[Recalled]:
+    vector = None
+    if engine.embedder is not None:
+        embed_missing(engine.items, engine.embedder, engine.domain.name)
+        vector = engine.embedder.embed([query])[0]
+    return engine.items.recall(engine.domain.name, query, engine.retrieve.top_k, vector)
 
 
 def symptoms(candidates: list[Candidate]) -> str:

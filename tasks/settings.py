@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.embedding import EmbeddingSettings
+
 
 class Frozen(BaseModel):
     """A settings section: immutable, and a typo is an error."""
@@ -23,6 +25,13 @@ class RetrieveSettings(Frozen):
     top_k: int = Field(5, ge=0, le=50, description="How many cognition items a round retrieves")
     recent: int = Field(50, ge=0, le=500, description="How many of the newest candidates the proposer sees")
     elites: int = Field(50, ge=1, le=500, description="How many of the best candidates the proposer sees")
+    leave_out: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Probability of leaving out each item found, to measure whether it helps; 0: nothing is measured",
+    )
+    embedding: EmbeddingSettings | None = Field(None, description="An endpoint for vectors; none: search by text alone")
     not_run: int = Field(3, ge=0, le=20, description="How many proposals that were vetoed or unusable it sees")
 
 

@@ -60,6 +60,7 @@ class Script:
     no_usage: bool = False
     replies: tuple[str, ...] = ()  # verbatim contents for the first answers
     raw_body: str | None = None  # verbatim HTTP body, status 200
+    dimension: int = 64  # of embeddings
 
 
 class Counts:
@@ -185,6 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, asdict(self.scripted.script))
         elif self.path == "/v1/chat/completions":
             self._chat(body)
+        elif self.path == "/v1/embeddings":
+            self._embed(body)
         else:
             self._error(404, f"no such path: {self.path}")
 
@@ -206,6 +209,21 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not self._refused(body, fault):
             self._answer(body, prompt, fault)
+
+    def _embed(self, body: dict[str, Any]) -> None:
+        """The same direction for texts of the same words; the order of the answer is turned around."""
+        script = self.scripted.script
+        with self.scripted.lock:
+            self.scripted.requests.append(body)
+        if script.status is not None:
+            self._error(script.status, "scripted failure")
+            return
+        data = [
+            {"object": "embedding", "index": index, "embedding": embedding(text, script.dimension)}
+            for index, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        self._json(200, {"object": "list", "data": data[::-1], "model": body["model"], "usage": usage})
 
     def _refused(self, body: dict[str, Any], fault: str | None) -> bool:
         script = self.scripted.script
@@ -262,6 +280,14 @@ def prompt_hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()[:16]
 
 
+def embedding(text: str, dimension: int) -> list[float]:
+    """Counts of words, hashed: texts that share words are near one another."""
+    counts = [0.01] * dimension
+    for word in re.findall(r"\w+", text.lower()):
+        counts[int(hashlib.sha256(word.encode()).hexdigest(), 16) % dimension] += 1.0
+    return counts
+
+
 def draw(script: Script, prompt: str, earlier: int) -> str | None:
     """The fault of this request, or None."""
     at = random.Random(f"{script.seed}/{prompt}/{earlier}").random()
@@ -301,6 +327,8 @@ def _fields(names: list[str], prompt: str, fault: str | None) -> dict[str, objec
         "report": lambda: f"The program was measured; {change.note} is worth a try.",
         "symptoms": lambda: ["plateau"],
         "lessons": lambda: ["Small changes of one constant are cheap to try."],
+        "confirmed": lambda: re.findall(r'<data label="lesson ([^"]+)"', prompt)[:1],
+        "contradicted": lambda: [],
         "approve": lambda: True,
     }
     return {name: known[name]() if name in known else "as asked" for name in names}

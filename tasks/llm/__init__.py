@@ -6,7 +6,7 @@
     budget.py     reserves before it spends
     prices.py     the dated list of public prices (prices.toml)
     rate.py       requests per minute and at once, by address
-    server.py     one request with its retries; the only file that imports openai
+    server.py     one request with its retries; imports openai
     model.py      `Model.ask`, which puts them together
 
 It does not write prompts (tasks/prompts) and knows no domain. Importing it does not import openai.

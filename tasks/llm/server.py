@@ -1,4 +1,4 @@
-"""One chat request with its retries. The only file that imports openai, and only when a request is made.
+"""One chat request with its retries. Imports openai only when a request is made, as does tasks/embedding.py alone.
 
 What can happen to a request, and what becomes of it:
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 _logger = logging.getLogger(__name__)
-_TRANSIENT = frozenset({408, 409, 425, 429})
+TRANSIENT = frozenset({408, 409, 425, 429})
 _REJECTED = frozenset({400, 404, 422})
 
 
@@ -123,7 +123,7 @@ class Servers:
             from openai import AsyncOpenAI
 
             # max_retries=0: the retries are ours, so that they are counted and bounded in one place.
-            clients[place] = AsyncOpenAI(base_url=settings.base_url, api_key=_key(settings), max_retries=0)
+            clients[place] = AsyncOpenAI(base_url=settings.base_url, api_key=api_key(settings), max_retries=0)
         return clients[place]
 
 
@@ -160,7 +160,7 @@ def _refusal(error: APIStatusError, settings: ModelSettings) -> Rejected | _Trou
         return _Trouble(f"access refused (HTTP {status}): {said}. {_key_advice(settings)}", is_transient=False)
     if status in _REJECTED:
         return Rejected(status, said)
-    if status in _TRANSIENT or status >= 500:
+    if status in TRANSIENT or status >= 500:
         wanted_s = _retry_after_s(error.response.headers.get("retry-after"))
         return _Trouble(f"HTTP {status}: {said}", is_transient=True, retry_after_s=wanted_s)
     return _Trouble(f"HTTP {status}: {said}. Check base_url, model and max_tokens", is_transient=False)
@@ -195,7 +195,8 @@ def _retry_after_s(header: str | None) -> float | None:
         return None
 
 
-def _key(settings: ModelSettings) -> str:
+def api_key(settings: ModelSettings) -> str:
+    """The key to send, never shown. Raises ModelMisconfigured if there is none where one is wanted."""
     if not settings.key_variable:
         return "none"  # the client insists on one; local servers ignore it
     key = _secret(settings)

@@ -64,6 +64,11 @@ def test_an_up_to_date_archive_opens_without_alembic(tmp_path: Path) -> None:
 def test_an_archive_of_the_first_version_is_upgraded_and_keeps_its_rows(tmp_path: Path) -> None:
     new_archive(tmp_path).close()
     with sqlite3.connect(tmp_path / "archive.db") as connection:  # back to what the first version made
+        for table in ("item_versions", "item_evidence", "recalls", "item_uses", "item_vectors"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX items_by_freshness")
+        for column in ("state", "reason", "refreshed"):
+            connection.execute(f"ALTER TABLE items DROP COLUMN {column}")
         connection.execute("DROP TABLE gpu_uses")
         connection.execute("DROP TABLE usd_holds")
         connection.execute("DROP INDEX rounds_without_candidate")

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cognition.archive import Archive, ArchiveError
-from cognition.items import Hit, ItemStore, load_jsonl
+from cognition.items import Hit, ItemStore
 from cognition.records import CodeBlock, Item
 from cognition.search import useful_words
+from cognition.transfer import load_jsonl
 
 DOMAIN = "circle_packing"
 BLOCK = CodeBlock("local", "slsqp", "def slsqp(): ...")

@@ -10,6 +10,7 @@ from tasks.analyze import analyze, evaluations
 from tasks.analyzer import RuleAnalyzer
 from tasks.engine import STEPS, Engine, Round
 from tasks.propose import Proposed
+from tasks.retrieve import Retrieved
 from tests.toy_domain import Toy, ToyOptions
 
 BASELINE = Round("c", 0, 1, "c-0000", None, (), 0, "none", None, dict.fromkeys(STEPS, 1))
@@ -21,13 +22,14 @@ def _engine() -> Engine:
     domain = Toy(ToyOptions())
     archive = SimpleNamespace(best=lambda campaign: None, candidate=lambda identity: None)
     parts: dict[str, Any] = {"domain": domain, "brief": domain.brief(), "archive": archive, "analyzer": RuleAnalyzer()}
+    parts |= {"items": SimpleNamespace(at_versions=lambda wanted: ())}
     parts |= {"campaign": "c", "evaluate": SimpleNamespace(rung="explore"), "evaluation_seeds": lambda: (1, 2, 3)}
     return cast(Engine, SimpleNamespace(**parts))
 
 
 async def _outcome(*results: Measurements | Failure) -> Score | Failure:
     proposed = Proposed("x = 2", "why", Provenance("baseline"))
-    return (await analyze(_engine(), BASELINE, proposed, "x = 2", list(results))).outcome
+    return (await analyze(_engine(), BASELINE, proposed, "x = 2", list(results), Retrieved((), ""))).outcome
 
 
 async def test_one_failed_replicate_fails_the_candidate() -> None:

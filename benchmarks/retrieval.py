@@ -1,0 +1,195 @@
+"""How fast and how well the cognition base recalls: latency at 10,000 and 100,000 items, known-item hit@5.
+
+    OMP_NUM_THREADS=1 python benchmarks/retrieval.py [--items 10000 100000] [--base-url URL --model NAME]
+
+Latency is measured on made-up items whose words are drawn with Zipf's frequencies, with queries as long as a round's
+(several analyses), single-threaded. Vectors are random: the cost of an exact product does not depend on what they say.
+Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/symptoms.jsonl), which were written knowing
+the items' ids and not their texts. Vectors are measured only against an endpoint: random ones would say nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert
+
+from cognition import search
+from cognition.archive import Archive
+from cognition.items import ItemStore
+from cognition.records import Item
+from cognition.schema import item_vectors, items
+from cognition.vectors import Vector
+from tasks.embedding import Embedder, EmbeddingSettings, embed_missing
+
+DIMENSION = 384
+VOCABULARY = 20_000
+SYMPTOMS = Path(__file__).parent / "symptoms.jsonl"
+#: Medians to stay below, in milliseconds: text at 10,000, text and vectors at 100,000 (docs/cognition.md).
+TARGETS_MS = {10_000: 5.0, 100_000: 30.0}
+
+
+class Author:
+    """Writes texts of made-up words, common ones more often."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        self._words = ["".join(rng.choices(letters, k=rng.randint(4, 10))) for _ in range(VOCABULARY)]
+        self._weights = np.cumsum([1.0 / rank for rank in range(10, VOCABULARY + 10)]).tolist()
+        self._rng = rng
+
+    def text(self, words: int) -> str:
+        """So many words."""
+        return " ".join(self._rng.choices(self._words, cum_weights=self._weights, k=words))
+
+    def item(self, number: int) -> Item:
+        """An item as long as a real one."""
+        triggers = tuple(self.text(4) for _ in range(4))
+        return Item(f"item-{number}", "bench", self.text(20), triggers, self.text(40), self.text(40))
+
+
+def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
+    """An archive with that many items, and a random vector each if asked."""
+    archive, author, rng = Archive.open(f"sqlite:///{folder / f'{count}.db'}"), Author(count), np.random.default_rng(0)
+    store = ItemStore(archive)
+    with store.database.write() as tx:  # in bulk: item by item, 100,000 take many minutes
+        for start in range(0, count, 5_000):
+            made = [author.item(number) for number in range(start, min(start + 5_000, count))]
+            fixed = {"domain": "bench", "version": 1, "has_block": False, "created_at": "", "updated_at": ""}
+            rows = range(start + 1, start + 1 + len(made))
+            values = [
+                {"row": row, "id": item.id, "content": item, **fixed} for row, item in zip(rows, made, strict=True)
+            ]
+            tx.execute(insert(items), values)
+            for row, item in zip(rows, made, strict=True):
+                search.add(tx, row, item)
+            if vectors:
+                tx.execute(insert(item_vectors), [_vector_row(row, rng) for row in rows])
+    return archive
+
+
+def _vector_row(row: int, rng: np.random.Generator) -> dict[str, Any]:
+    values_D = Vector.of("random", rng.normal(size=DIMENSION)).values_D
+    space = {"domain": "bench", "version": 1, "model": "random", "dimension": DIMENSION}
+    return {"row": row, **space, "vector": values_D.astype("<f4").tobytes()}
+
+
+def timed_ms(ask: Callable[[str], object], queries: Sequence[str]) -> list[float]:
+    """CPU time of each query (one thread, so wall time on an idle machine), after one that warms up."""
+    ask(queries[0])
+    found = []
+    for query in queries[1:]:
+        started = time.process_time()
+        ask(query)
+        found.append((time.process_time() - started) * 1e3)
+    return sorted(found)
+
+
+def latency(count: int, queries: int) -> list[dict[str, Any]]:
+    """Text alone, and text with vectors, at one size; short queries and long ones."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, filled(Path(folder), count, vectors=True) as archive:
+        store, author, rng = ItemStore(archive), Author(count), np.random.default_rng(1)
+        vector = Vector.of("random", rng.normal(size=DIMENSION))
+        for words in (12, 150):
+            asked = [author.text(words) for _ in range(queries + 1)]
+            ways: dict[str, Callable[[str], object]] = {
+                "text": lambda query: store.recall("bench", query, 5),
+                f"text + {DIMENSION}-d vectors": lambda query: store.recall("bench", query, 5, vector),
+            }
+            for name, ask in ways.items():
+                taken = timed_ms(ask, asked)
+                p95 = taken[int(0.95 * len(taken))]
+                row = {"items": count, "query_words": words, "by": name, "median_ms": statistics.median(taken)}
+                rows.append({**row, "p95_ms": p95, "target_ms": TARGETS_MS.get(count)})
+    return rows
+
+
+def shipped() -> list[Item]:
+    """Every item that comes with a problem of this repository."""
+    from flows import registry
+
+    problems = sorted({json.loads(line)["problem"] for line in SYMPTOMS.read_text().splitlines()})
+    return [item for problem in problems for item in registry.load(registry.resolved(problem), {}).brief().items]
+
+
+def known_item(embedder: Embedder | None) -> dict[str, Any]:
+    """Hit@5 and mean reciprocal rank over the shipped base; vectors only with an endpoint."""
+    lines = [json.loads(line) for line in SYMPTOMS.read_text(encoding="utf-8").splitlines()]
+    with tempfile.TemporaryDirectory() as folder, Archive.open(f"sqlite:///{Path(folder) / 'base.db'}") as archive:
+        store = ItemStore(archive)
+        base = shipped()
+        store.upsert(base)
+        domains = {item.id: item.domain for item in base}
+        ranks = {"text": [_rank(store, domains, line, None) for line in lines]}
+        if embedder is not None:
+            for domain in set(domains.values()):
+                while embed_missing(store, embedder, domain):
+                    pass
+            vectors = embedder.embed([line["query"] for line in lines])
+            ranks["vectors"] = [
+                _rank(store, domains, {**line, "query": ""}, v) for line, v in zip(lines, vectors, strict=True)
+            ]
+            ranks["fused"] = [_rank(store, domains, line, v) for line, v in zip(lines, vectors, strict=True)]
+    report: dict[str, Any] = {"items": len(base), "queries": len(lines)}
+    for way in ("text", "vectors", "fused"):
+        if way not in ranks:
+            report[way] = "not measured: no embedding endpoint was given"
+            continue
+        hits = [1.0 / rank if rank else 0.0 for rank in ranks[way]]
+        missed = [line["query"] for line, rank in zip(lines, ranks[way], strict=True) if not rank]
+        report[way] = {
+            "hit@5": sum(hit > 0 for hit in hits) / len(hits),
+            "mrr@5": sum(hits) / len(hits),
+            "missed": missed,
+        }
+    return report
+
+
+def _rank(store: ItemStore, domains: dict[str, str], line: dict[str, Any], vector: Vector | None) -> int | None:
+    found = [hit.item.id for hit in store.recall(domains[line["item"]], line["query"], 5, vector)]
+    return found.index(line["item"]) + 1 if line["item"] in found else None
+
+
+def main() -> None:
+    """Measure and print; --json for machines."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("--base-url", help="an OpenAI-compatible endpoint for embeddings")
+    parser.add_argument("--model", help="the embedding model's name there")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    embedder = None
+    if arguments.base_url and arguments.model:
+        embedder = Embedder(EmbeddingSettings(model=arguments.model, base_url=arguments.base_url))
+    report: dict[str, Any] = {
+        "load": os.getloadavg()[0],
+        "known_item": known_item(embedder),
+        "latency": [row for count in arguments.items for row in latency(count, arguments.queries)],
+    }
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+        return
+    print(f"load {report['load']:.1f}; known item: {json.dumps(report['known_item'], indent=2)}")
+    for row in report["latency"]:
+        target = f"  target {row['target_ms']:g} ms" if row["target_ms"] else ""
+        print(
+            f"{row['items']:>7,} items, {row['query_words']:>3} words, {row['by']:<20}"
+            f" median {row['median_ms']:7.2f} ms  p95 {row['p95_ms']:7.2f} ms{target}"
+        )
+
+
+if __name__ == "__main__":
+    main()
