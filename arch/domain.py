@@ -2,7 +2,7 @@
 
 `train` fits small models around the candidate's mixer inside the sandbox; their weights leave as bytes. `benchmark`
 asks the trained models in fresh processes and scores outside: recall from predicted tokens whose answers never go in,
-bits per byte from hidden states, with random prefixes sent alone. Training on GPUs at the paper's scales is not here.
+bits per byte and lm-eval's tasks from hidden states, with random prefixes sent alone.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Arch(BaseDomain):
         """No GPU; every training run and every answer keeps to its own wall limit."""
         recipe = self.recipe(rung)
         fits = sum(len(run.learning_rates) for run in recipe.runs)
-        return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 3))
+        return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 7))  # 4 for lm-eval's tasks
 
     def prepare(self, workspace: Workspace) -> None:
         """Keep the text that the campaign was judged on beside its results; it differs between Python versions."""
@@ -147,8 +147,11 @@ class Arch(BaseDomain):
                 return measured
             metrics |= measured.metrics
             curves[run.name] = measured.by_rate
+        language = measure.language(code, recipe, metrics["text/learning_rate"], sandbox, workspace)
+        if isinstance(language, Failure):
+            return language
         accuracies = [value for name, value in metrics.items() if name.endswith("/accuracy")]
-        metrics["recall_accuracy"] = sum(accuracies) / len(accuracies)
+        metrics |= {"recall_accuracy": sum(accuracies) / len(accuracies), **language}
         curves_file = workspace.write("rates.json", json.dumps(curves).encode())
         return Measurements(
             metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file)

@@ -1,7 +1,7 @@
 """What goes into the sandbox and comes out: requests, and answers checked for form. Trusted; no torch.
 
-Weights and arrays leave as files beside the answer (`Limits.files_mb`). What goes in is JSON only, so there bytes travel
-as base64: a file of the job (`Job.data`) would cost a cold start of the sandbox each time.
+Weights and arrays leave as files beside the answer (`Limits.files_mb`). What goes in is JSON only, so there bytes
+travel as base64: a file of the job (`Job.data`) would cost a cold start of the sandbox each time.
 """
 
 from __future__ import annotations

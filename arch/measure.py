@@ -7,6 +7,7 @@ The learning rate is chosen on one half of the held-out prompts and reported on 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +18,8 @@ from arch import audit, budget, exchange, scoring, verdicts
 from arch.corpus import corpus
 from arch.exchange import Fitted
 from arch.inside.synthetic import Task, Tokens
+from arch.language.asker import Asker
+from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
 from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
@@ -142,6 +145,18 @@ def implausible(bits: float) -> Failure:
     floor = corpus().floor_bits_per_byte
     reason = f"implausible loss: {bits:.3f} bits per byte, under the floor of {floor:.3f} for text of this entropy"
     return Failure(FailureKind.CHEATING, reason)
+
+
+def language(
+    code: str, recipe: Recipe, rate: float, sandbox: Sandbox, workspace: Workspace
+) -> Mapping[str, float] | Failure:
+    """The benchmarks of the model that was trained on text at that rate; nothing if the recipe has none."""
+    if recipe.suite is None:
+        return {}
+    weights = workspace.read(file_name(recipe.text, rate))
+    asker = Asker(code, recipe, recipe.text, weights, sandbox, recipe.suite.audited)
+    done = benchmarked(asker, recipe.suite)
+    return done if isinstance(done, Failure) else done.metrics
 
 
 def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:
