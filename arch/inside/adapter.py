@@ -64,9 +64,9 @@ def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
 
 def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
     tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.int32).reshape(part["size"]).astype(np.int64)
-    if wants == "tokens":
-        return training.predict(model, tokens).astype(np.uint16).tobytes()
-    return training.hidden(model, tokens).tobytes()
+    made = training.predict(model, tokens).astype(np.uint16) if wants == "tokens" else training.hidden(model, tokens)
+    content: bytes = made.tobytes()
+    return content
 
 
 def _restored(make: MakeMixer, shape: Shape, weights: str) -> Trunk:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from arch.language import local
@@ -65,13 +65,16 @@ def _lm_eval() -> tuple[Any, Any]:
         from lm_eval.evaluator import evaluate
     except ImportError as error:
         raise MachineFault(f"the benchmarks need lm-eval ({error}): pip install 'nightshift[arch]'") from None
-    from tqdm import tqdm
-
     from arch.language import model
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    task.tqdm = partial(tqdm, disable=True)  # there is no other way to keep its bars out of a terminal that is ours
+    task.tqdm = _silent  # there is no other way to keep its bars out of a terminal that is ours
     return model, evaluate
+
+
+def _silent(steps: Iterable[Any], **_: Any) -> Iterable[Any]:
+    """A progress bar that shows nothing."""
+    return steps
 
 
 def _tasks(suite: Suite) -> Any:
