@@ -54,6 +54,20 @@ def export(
     _show(out, list(written), as_json)
 
 
+@app.command(name="forecast")
+def forecast_command(
+    rung: Annotated[str, typer.Argument(help="A rung on GPUs; left out: all of them")] = "",
+    mfu: Annotated[float, typer.Option(min=0.01, max=1.0, help="Assumed model FLOPs utilisation")] = 0.4,
+) -> None:
+    """What a training run of the rungs on GPUs would take, and what is assumed in saying so."""
+    from arch.scales import SCALES, forecast
+
+    if rung and rung not in SCALES:
+        raise ConfigError(f"arch has no rung {rung!r} on GPUs: expected one of {', '.join(SCALES)}")
+    for name in [rung] if rung else list(SCALES):
+        Console(highlight=False).print(forecast(name, SCALES[name], mfu), soft_wrap=True)
+
+
 def _show(out: Path, names: list[str], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({"folder": str(out), "files": names}) + "\n")
