@@ -99,7 +99,7 @@ class Arch(BaseDomain):
     def outlook(self, rung: str) -> str:
         """Nothing to add for a CPU. Raises NoGpuProfile, with the forecast, for a rung on GPUs."""
         if self._needs_gpu(rung):
-            raise NoGpuProfile(f"{NO_PROFILE}. It would take, {forecast(rung, SCALES[rung])}")
+            raise NoGpuProfile(f"{NO_PROFILE} ({forecast(rung, SCALES[rung])})")
         return ""
 
     def _needs_gpu(self, rung: str) -> bool:

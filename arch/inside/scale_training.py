@@ -184,7 +184,7 @@ def _step(plan: Plan, rows_BT: Tensor, runner: Any, optimiser: Any, accelerator:
     """One update from all sequences: each process takes its share, in micro-batches. The mean loss of all processes."""
     world, rank = accelerator.num_processes, accelerator.process_index
     mine = rows_BT[rank::world].to(accelerator.device)
-    parts = mine.split(plan.micro_batch)
+    parts = torch.split(mine, plan.micro_batch)
     total = torch.zeros((), device=accelerator.device)
     for number, part in enumerate(parts):
         last = number == len(parts) - 1

@@ -78,7 +78,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, torch_sandbox: Sandbox) -
     assert isinstance(fitted, exchange.Fitted)
     assert fitted.weights is not None
     (folder / "weights.safetensors").write_bytes(fitted.weights)
-    np.savez(folder / "weights.npz", **load(fitted.weights))
+    np.savez(folder / "weights.npz", **load(fitted.weights))  # type: ignore[arg-type]  # numpy's stub of **kwds
     return folder
 
 
