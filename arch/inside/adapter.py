@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import sys
 import time
 from typing import Any
 
@@ -81,7 +82,9 @@ def mixer_class(candidate_path: str) -> MakeMixer:
     spec = importlib.util.spec_from_file_location("candidate", candidate_path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {candidate_path}")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules["candidate"] = importlib.util.module_from_spec(
+        spec
+    )  # dataclasses and torch.compile look there
     spec.loader.exec_module(module)
     found: MakeMixer = module.Mixer
     return found

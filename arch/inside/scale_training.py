@@ -5,7 +5,7 @@
 with arch/inside on the path, since it imports the candidate. It scores nothing. bf16, torch.compile, accumulation of
 gradients, checkpoints as safetensors. Which text a step sees depends on the seed and the step alone, so a run that was
 interrupted goes on from its last checkpoint as if nothing had happened. arch/train_gpu.py writes run.json and starts
-it. Run on a CPU at toy size only so far: no GPU was at hand.
+it. Run on CPUs at toy size only so far: no GPU was at hand.
 
 Shapes: B sequences, T time, V vocabulary.
 """
@@ -147,7 +147,9 @@ def train(plan: Plan) -> list[dict[str, Any]]:
     checkpoints = Checkpoints(Path(plan.folder), model, optimiser)
     first = checkpoints.restore()
     runner = accelerator.prepare(Loss(torch.compile(model) if plan.compiled else model))
-    text, records = Text(plan), []
+    text, records, log = Text(plan), [], Path(plan.folder) / "log.jsonl"
+    if accelerator.is_main_process:
+        _keep(log, first)
     for step in range(first, plan.until):
         began = time.perf_counter()
         torch.manual_seed(plan.seed * 1_000_003 + step)  # a candidate may draw numbers; a resumed run draws the same
@@ -156,7 +158,7 @@ def train(plan: Plan) -> list[dict[str, Any]]:
         loss = _step(plan, text.step(step), runner, optimiser, accelerator, step)
         records.append(_record(plan, step, loss, time.perf_counter() - began, accelerator))
         if accelerator.is_main_process:
-            _append(Path(plan.folder) / "log.jsonl", records[-1])
+            _append(log, records[-1])
             if (step + 1) % plan.checkpoint_every == 0 or step + 1 == plan.until:
                 checkpoints.save(step + 1)
     if accelerator.is_main_process and plan.until == plan.steps:
@@ -218,6 +220,13 @@ def _record(plan: Plan, step: int, loss: float, took_s: float, accelerator: Any)
 def _append(path: Path, record: dict[str, Any]) -> None:
     with path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(record) + "\n")
+
+
+def _keep(path: Path, first: int) -> None:
+    """Drop the records of steps that will be run again: those after the checkpoint."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[:first]), encoding="utf-8")
 
 
 def read(path: Path) -> Plan:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -205,8 +206,20 @@ def test_the_domain_does_not_import_lm_eval_or_torch() -> None:
 
 
 @pytest.mark.slow
+def test_a_tokenizer_from_a_folder(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"<end>": 0, "one": 1, "two": 2}, unk_token="<end>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>").save_pretrained(tmp_path)
+    made = tokenizer(str(tmp_path))
+    assert (made.size, made.separator, made.encode("one two one")) == (3, 0, [1, 2, 1])
+
+
+@pytest.mark.slow
 def test_without_the_hub_tasks_and_tokenizers_are_one_line(
-    weights: bytes, torch_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    weights: bytes, torch_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with pytest.raises(MachineFault, match="cannot load the tokenizer"):
         tokenizer(str(tmp_path / "none"))

@@ -15,6 +15,7 @@ from arch.corpus import corpus
 from arch.language.tokens import Bytes
 from arch.reference import program
 from arch.weights import Weights
+from cognition.records import JSON
 
 #: Each plan in turn, in one process: importing accelerate costs seconds.
 SCRIPT = """
@@ -38,10 +39,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def planned(folder: Path, name: str, until: int | None = None, mixer: str = "mixer.py", file: str = "run.json") -> str:
+def planned(
+    folder: Path, name: str, until: int | None = None, mixer: str = "mixer.py", file: str = "run.json", **more: JSON
+) -> str:
     (folder / name).mkdir(exist_ok=True)
     plan = train_gpu.plan(train_gpu.TOY, folder / mixer, folder / "shards", folder / name, toy=True, until=until)
-    (folder / name / file).write_text(json.dumps(plan))
+    (folder / name / file).write_text(json.dumps(plan | more))
     return str(folder / name / file)
 
 
@@ -60,11 +63,17 @@ def run(*plans: str) -> str:
 def test_a_resumed_run_is_the_run_that_was_not_interrupted(folder: Path) -> None:
     whole = planned(folder, "whole")
     half, rest = planned(folder, "cut", until=2, file="half.json"), planned(folder, "cut", file="rest.json")
-    said = run(whole, half, rest, planned(folder, "broken", mixer="broken.py"))
+    said = run(whole, half, planned(folder, "broken", mixer="broken.py"))
+    with (folder / "cut" / "log.jsonl").open("a") as lost:  # killed after a step that no checkpoint has
+        lost.write('{"step": 2, "loss": 9.0}\n')
+    run(rest, planned(folder, "wide", micro_batch=4))
     losses = [[record["loss"] for record in log(folder / name)] for name in ("whole", "cut")]
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 4
     assert [record["step"] for record in log(folder / "cut")] == [0, 1, 2, 3]  # no step twice
+    assert [record["loss"] for record in log(folder / "wide")] == pytest.approx(
+        losses[0], rel=1e-5
+    )  # accumulated or not
     ends = [(folder / name / "weights.safetensors").read_bytes() for name in ("whole", "cut")]
     assert ends[0] == ends[1]
     assert Weights(ends[0]).count() == train_gpu.TOY.parameters
@@ -103,6 +112,19 @@ def test_several_gpus_are_processes_of_torchrun(tmp_path: Path) -> None:
 def test_no_secret_goes_to_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert "secret" not in train_gpu.environment().values()
+
+
+@pytest.mark.slow
+def test_two_processes_and_a_compiled_model_find_the_same_losses(folder: Path) -> None:
+    run(planned(folder, "one", until=3))
+    for name, gpus, more in (("two", 2, {}), ("compiled", 1, {"compiled": True})):
+        path = planned(folder, name, until=3, **more)
+        command = train_gpu.command(Path(path), gpus)
+        environment = train_gpu.environment() | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr
+        losses = [record["loss"] for record in log(folder / name)]
+        assert losses == pytest.approx([record["loss"] for record in log(folder / "one")], rel=1e-5)
 
 
 @pytest.mark.slow
