@@ -117,8 +117,8 @@ def test_no_secret_goes_to_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_two_processes_and_a_compiled_model_find_the_same_losses(folder: Path) -> None:
     run(planned(folder, "one", until=3))
-    for name, gpus, more in (("two", 2, {}), ("compiled", 1, {"compiled": True})):
-        path = planned(folder, name, until=3, **more)
+    for name, gpus in (("two", 2), ("compiled", 1)):
+        path = planned(folder, name, until=3, compiled=name == "compiled")
         command = train_gpu.command(Path(path), gpus)
         environment = train_gpu.environment() | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
