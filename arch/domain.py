@@ -2,7 +2,8 @@
 
 `train` fits small models around the candidate's mixer inside the sandbox; their weights leave as bytes. `benchmark`
 asks the trained models in fresh processes and scores outside: recall from predicted tokens whose answers never go in,
-bits per byte from hidden states, with random prefixes sent alone. Training on GPUs at the paper's scales is not here.
+bits per byte and lm-eval's tasks from hidden states, with random prefixes sent alone. The rungs on GPUs
+(arch/scales.py) say what they would take and refuse: the sandbox cannot confine a candidate that uses a GPU yet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from arch import budget, exchange, knowledge, measure, rules, scoring, verdicts
 from arch.corpus import corpus
 from arch.recipes import RUNGS, TINY, Recipe, causal_lengths
 from arch.reference import program
+from arch.scales import NO_PROFILE, SCALES, forecast
 from tasks.contract import (
     JSON,
     BaseDomain,
@@ -35,7 +37,14 @@ from tasks.contract import (
     Workspace,
 )
 
+BENCHMARK_WALL_S = 7200.0  # of a rung on GPUs
 PRELOAD = ("torch", "torch.utils.flop_counter", "safetensors.torch")
+
+
+class NoGpuProfile(MachineFault):
+    """A rung on GPUs was asked for, and the sandbox cannot confine a candidate that uses one."""
+
+    may_pass = False
 
 
 class ArchOptions(BaseModel):
@@ -55,7 +64,7 @@ class Arch(BaseDomain):
     Options = ArchOptions
     name: ClassVar[str] = "arch"
     contract_version: ClassVar[str] = "1"
-    rungs: ClassVar[tuple[str, ...]] = tuple(RUNGS)
+    rungs: ClassVar[tuple[str, ...]] = (*RUNGS, *SCALES)
     preload: ClassVar[tuple[str, ...]] = PRELOAD
 
     def __init__(self, options: ArchOptions | None = None) -> None:
@@ -79,10 +88,22 @@ class Arch(BaseDomain):
         )
 
     def needs(self, step: Step, rung: str) -> Needs:
-        """No GPU; every training run and every answer keeps to its own wall limit."""
+        """GPUs as the rung says; on a CPU every training run and every answer keeps to its own wall limit."""
+        if self._needs_gpu(rung):
+            scale = SCALES[rung]
+            return Needs(scale.gpus, scale.wall_s) if step == "train" else Needs(1, BENCHMARK_WALL_S)
         recipe = self.recipe(rung)
         fits = sum(len(run.learning_rates) for run in recipe.runs)
-        return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 3))
+        return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 7))  # 4 for lm-eval's tasks
+
+    def outlook(self, rung: str) -> str:
+        """Nothing to add for a CPU. Raises NoGpuProfile, with the forecast, for a rung on GPUs."""
+        if self._needs_gpu(rung):
+            raise NoGpuProfile(f"{NO_PROFILE} ({forecast(rung, SCALES[rung])})")
+        return ""
+
+    def _needs_gpu(self, rung: str) -> bool:
+        return rung in SCALES and not self.options.tiny
 
     def prepare(self, workspace: Workspace) -> None:
         """Keep the text that the campaign was judged on beside its results; it differs between Python versions."""
@@ -108,8 +129,8 @@ class Arch(BaseDomain):
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
     def _lengths(self) -> tuple[int, ...]:
-        """Those of every rung: a candidate is promoted without being probed again."""
-        return causal_lengths(self.recipe(rung) for rung in self.rungs)
+        """Those of every rung on a CPU: a candidate is promoted without being probed again."""
+        return causal_lengths(self.recipe(rung) for rung in RUNGS)
 
     def _over_budget(self, numbers: JSON, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
         seed = exchange.probe(program("delta_net"), recipe, budget.CHECKS, (97,), sandbox)
@@ -118,7 +139,11 @@ class Arch(BaseDomain):
         return budget.issues(budget.sizes(numbers), budget.sizes(seed.numbers), self.options.tolerance)
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
-        """Every run at every learning rate; what a former try has finished is not trained again."""
+        """Every run at every learning rate; what a former try has finished is not trained again.
+
+        Raises NoGpuProfile for a rung on GPUs.
+        """
+        self.outlook(rung)
         recipe, artefacts, lines, kept = self.recipe(rung), [], [], {}
         cpu_s = wall_s = 0.0
         for run in recipe.runs:
@@ -147,8 +172,11 @@ class Arch(BaseDomain):
                 return measured
             metrics |= measured.metrics
             curves[run.name] = measured.by_rate
+        language = measure.language(code, recipe, metrics["text/learning_rate"], sandbox, workspace)
+        if isinstance(language, Failure):
+            return language
         accuracies = [value for name, value in metrics.items() if name.endswith("/accuracy")]
-        metrics["recall_accuracy"] = sum(accuracies) / len(accuracies)
+        metrics |= {"recall_accuracy": sum(accuracies) / len(accuracies), **language}
         curves_file = workspace.write("rates.json", json.dumps(curves).encode())
         return Measurements(
             metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file)

@@ -1,16 +1,17 @@
 """What goes into the sandbox and comes out: requests, and answers checked for form. Trusted; no torch.
 
-Bytes travel as base64 in JSON here and in arch/inside/adapter.py, nowhere else.
+Weights and arrays leave as files beside the answer (`Limits.files_mb`). What goes in is JSON only, so there bytes
+travel as base64: a file of the job (`Job.data`) would cost a cold start of the sandbox each time.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sa
 
 INSIDE = Path(__file__).parent / "inside"
 LONGEST_CURVE = 1000
+WEIGHTS = "weights.safetensors"  # the file that a training run hands out
+WEIGHTS_MB = 64  # at most; the laptop's are below 1 MB
+ANSWERS = "answers"  # the file that a trained model hands out: every batch's answer, one after the other
 START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
 
 
@@ -95,7 +99,7 @@ def fit(code: str, recipe: Recipe, run: Run, rate: float, seed: int, text: bytes
             "seed": seed % 2**32,
         },
     }
-    done = _run(code, "train", request, _limits(recipe.cpu_s, recipe.wall_s), sandbox)
+    done = _run(code, "train", request, _limits(recipe.cpu_s, recipe.wall_s, WEIGHTS_MB), sandbox)
     return done if isinstance(done, Failure) else _fitted(done)
 
 
@@ -103,86 +107,78 @@ def _fitted(done: Finished) -> Fitted | Failure:
     answer, cost = done.answer, done.cost
     if isinstance(answer, dict) and set(answer) == {"diverged"}:
         return Fitted(None, (), cost.cpu_s, cost.wall_s)
-    if not isinstance(answer, dict) or set(answer) != {"weights", "curve"}:
-        return Failure(FailureKind.INVALID, "training did not answer with weights and a curve")
+    if not isinstance(answer, dict) or set(answer) != {"curve"} or set(done.files) != {WEIGHTS}:
+        return Failure(FailureKind.INVALID, "training did not answer with a curve and one file of weights")
     try:
         curve = tuple((float(step), float(loss)) for step, loss in answer["curve"])
-        weights = _unpack(answer["weights"])
     except (TypeError, ValueError, OverflowError):
-        return Failure(FailureKind.INVALID, "the weights or the training curve cannot be read")
+        return Failure(FailureKind.INVALID, "the training curve cannot be read")
     if not 1 <= len(curve) <= LONGEST_CURVE or not all(math.isfinite(value) for pair in curve for value in pair):
         return Failure(FailureKind.INVALID, "the training curve is empty, too long or not finite")
-    return Fitted(weights, curve, cost.cpu_s, cost.wall_s)
+    return Fitted(done.files[WEIGHTS], curve, cost.cpu_s, cost.wall_s)
 
 
 def predicted(
     code: str, recipe: Recipe, run: Run, weights: bytes, tokens_BT: Tokens, sandbox: Sandbox
 ) -> NDArray[np.uint16] | Failure:
     """The tokens that a trained model predicts, (B, T)."""
-    answers = _answers(code, recipe, run, weights, [tokens_BT], "tokens", sandbox)
-    if isinstance(answers, Failure):
-        return answers
-    if len(answers[0]) != 2 * tokens_BT.size:
-        return Failure(FailureKind.INVALID, f"expected {tokens_BT.size} predicted tokens, got {len(answers[0])} bytes")
-    return np.frombuffer(answers[0], dtype="<u2").reshape(tokens_BT.shape)
+    answers = _answers(code, recipe, run, weights, [tokens_BT], ("tokens", 2), sandbox)
+    return answers if isinstance(answers, Failure) else np.frombuffer(answers[0], dtype="<u2").reshape(tokens_BT.shape)
 
 
 def hidden(
     code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], sandbox: Sandbox
 ) -> list[NDArray[np.float32]] | Failure:
     """The final hidden states of a trained model for each batch, (B, T, D), finite."""
-    answers = _answers(code, recipe, run, weights, batches, "hidden", sandbox)
+    answers = _answers(code, recipe, run, weights, batches, ("hidden", 4 * recipe.d_model), sandbox)
     if isinstance(answers, Failure):
         return answers
-    states = []
-    for tokens_BT, content in zip(batches, answers, strict=True):
-        if len(content) != 4 * recipe.d_model * tokens_BT.size:
-            return Failure(
-                FailureKind.INVALID, f"expected hidden states for {tokens_BT.shape}, got {len(content)} bytes"
-            )
-        state = np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, recipe.d_model)
-        if not np.isfinite(state).all():
-            return Failure(FailureKind.INVALID, "the hidden states are not finite")
-        states.append(state)
+    states = [
+        np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, recipe.d_model)
+        for tokens_BT, content in zip(batches, answers, strict=True)
+    ]
+    if not all(np.isfinite(state).all() for state in states):
+        return Failure(FailureKind.INVALID, "the hidden states are not finite")
     return states
 
 
 def _answers(
-    code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], wants: str, sandbox: Sandbox
+    code: str,
+    recipe: Recipe,
+    run: Run,
+    weights: bytes,
+    batches: Sequence[Tokens],
+    wanted: tuple[str, int],
+    sandbox: Sandbox,
 ) -> list[bytes] | Failure:
+    """The bytes of each batch's answer; `wanted` is what, and how many bytes of it there are per token."""
+    wants, bytes_per_token = wanted
     request = {
         "shape": shape(recipe, run),
         "weights": _pack(weights),
         "wants": wants,
-        "batches": [{"tokens": _pack(part.astype("<u2").tobytes()), "size": list(part.shape)} for part in batches],
+        "batches": [{"tokens": _pack(part.astype("<i4").tobytes()), "size": list(part.shape)} for part in batches],
     }
-    done = _run(code, "answer", request, _limits(recipe.cpu_s, recipe.wall_s), sandbox)
+    ends = np.cumsum([0, *(bytes_per_token * part.size for part in batches)]).tolist()
+    limits = _limits(recipe.cpu_s, recipe.wall_s, math.ceil(ends[-1] / 2**20))
+    done = _run(code, "answer", request, limits, sandbox)
     if isinstance(done, Failure):
         return done
-    try:
-        answers = [_unpack(text) for text in done.answer["answers"]]
-    except (TypeError, KeyError, ValueError):
-        return Failure(FailureKind.INVALID, "the answers cannot be read")
-    if len(answers) != len(batches):
-        return Failure(FailureKind.INVALID, f"expected {len(batches)} answers, got {len(answers)}")
-    return answers
+    if set(done.files) != {ANSWERS}:
+        return Failure(FailureKind.INVALID, f"expected one file of answers, got {len(done.files)}")
+    content = done.files[ANSWERS]
+    if len(content) != ends[-1]:
+        return Failure(FailureKind.INVALID, f"expected {ends[-1]} bytes of {wants}, got {len(content)}")
+    return [content[start:end] for start, end in pairwise(ends)]
 
 
 def _run(code: str, entry: str, request: JSON, limits: Limits, sandbox: Sandbox) -> Finished | Failure:
     return sandbox.run(Job(code, INSIDE, f"adapter:{entry}", request, limits, profile="cpu-train"))
 
 
-def _limits(cpu_s: float, wall_s: float) -> Limits:
-    return Limits(cpu_s=cpu_s + START_UP_CPU_S, wall_s=wall_s, memory_mb=2048, processes=32, answer_kb=16_384)
+def _limits(cpu_s: float, wall_s: float, files_mb: int = 0) -> Limits:
+    return Limits(cpu_s=cpu_s + START_UP_CPU_S, wall_s=wall_s, memory_mb=2048, processes=32, files_mb=files_mb)
 
 
 def _pack(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
-
-
-def _unpack(text: str) -> bytes:
-    """Raises ValueError or TypeError."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None

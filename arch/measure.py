@@ -1,27 +1,29 @@
 """Train and benchmark, one run at a time: what is kept in the workspace, and what is measured on it. Trusted; no torch.
 
-The learning rate is chosen on one half of the held-out prompts and reported on the other. Audits cut random windows and
-send the prefixes alone, in a process of their own: a model that looked ahead cannot repeat its answer.
+The learning rate is chosen on one half of the held-out prompts and reported on the other. Hidden states are audited
+(arch/audit.py) before they are scored.
 """
 
 from __future__ import annotations
 
 import json
-import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arch import budget, exchange, scoring, verdicts
+from arch import audit, budget, exchange, scoring, verdicts
 from arch.corpus import corpus
 from arch.exchange import Fitted
 from arch.inside.synthetic import Task, Tokens
+from arch.language.asker import Asker
+from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
 from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
 
-AUDIT_TOLERANCE = 1e-3  # of the largest hidden state, float32; other lengths are cut in other chunks
 TRAINED_CHECKS = ("causality", *budget.CHECKS)
 
 
@@ -133,7 +135,8 @@ def _bits(
     states = exchange.hidden(code, recipe, run, weights, [tokens_WT], sandbox)
     if isinstance(states, Failure):
         return states
-    caught = audit(code, recipe, run, weights, tokens_WT, states[0], sandbox)
+    ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
+    caught = audit.mismatch(ask, list(tokens_WT), list(states[0]), recipe.audited)
     return scoring.bits_per_byte(states[0], head_VD, next_WT) if caught is None else caught
 
 
@@ -144,29 +147,16 @@ def implausible(bits: float) -> Failure:
     return Failure(FailureKind.CHEATING, reason)
 
 
-def audit(
-    code: str,
-    recipe: Recipe,
-    run: Run,
-    weights: bytes,
-    tokens_WT: Tokens,
-    states_WTD: NDArray[np.float32],
-    sandbox: Sandbox,
-) -> Failure | None:
-    """Random prefixes alone, in another process. Which ones must not be known to the candidate, so no seed decides."""
-    chance = random.SystemRandom()
-    rows = chance.sample(range(len(tokens_WT)), max(1, round(recipe.audited * len(tokens_WT))))
-    cuts = {row: chance.randrange(1, tokens_WT.shape[1]) for row in rows}
-    alone = exchange.hidden(code, recipe, run, weights, [tokens_WT[r : r + 1, :c] for r, c in cuts.items()], sandbox)
-    if isinstance(alone, Failure):
-        return alone
-    for (row, cut), state in zip(cuts.items(), alone, strict=True):
-        whole = states_WTD[row, :cut]
-        gap = float(np.abs(whole - state[0]).max() / max(1e-9, float(np.abs(whole).max())))
-        if gap > AUDIT_TOLERANCE:
-            reason = f"audit: the first {cut} hidden states change by {gap:.1e} when the rest of the text is not sent"
-            return Failure(FailureKind.CHEATING, reason)
-    return None
+def language(
+    code: str, recipe: Recipe, rate: float, sandbox: Sandbox, workspace: Workspace
+) -> Mapping[str, float] | Failure:
+    """The benchmarks of the model that was trained on text at that rate; nothing if the recipe has none."""
+    if recipe.suite is None:
+        return {}
+    weights = workspace.read(file_name(recipe.text, rate))
+    asker = Asker(code, recipe, recipe.text, weights, sandbox, recipe.suite.audited)
+    done = benchmarked(asker, recipe.suite)
+    return done if isinstance(done, Failure) else done.metrics
 
 
 def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from arch.inside.synthetic import Task
+from arch.language.suites import OFFLINE, Suite
 
 BYTES = 256
 TEXT = "text"
@@ -46,6 +47,12 @@ class Recipe:
     audited: float = 0.1  # share of windows of which a random prefix is sent alone
     cpu_s: float = 150.0  # limit of one training run
     wall_s: float = 900.0
+    suite: Suite | None = None  # benchmarks of the model that was trained on text
+
+    @property
+    def text(self) -> Run:
+        """The run on text. Raises StopIteration if there is none."""
+        return next(run for run in self.runs if run.task is None)
 
 
 def causal_lengths(recipes: Iterable[Recipe]) -> tuple[int, ...]:
@@ -66,6 +73,7 @@ LAPTOP = Recipe(
     (Run("update", UPDATE, 64, 400, 32, RATES), Run(TEXT, None, 128, 150, 16, (2e-2,))),
     prompts=128,
     windows=96,
+    suite=OFFLINE,
 )
 HARDER = Recipe(
     64,
@@ -74,6 +82,7 @@ HARDER = Recipe(
     (Run("hard", HARD, 128, 800, 32, RATES), Run(TEXT, None, 128, 300, 16, (2e-2,))),
     prompts=128,
     windows=96,
+    suite=OFFLINE,
 )
 TINY = Recipe(
     16,

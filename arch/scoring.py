@@ -65,15 +65,23 @@ def _rng(purpose: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
+def log_probabilities(
+    hidden_ND: NDArray[np.float32], head_VD: NDArray[np.float64], next_N: Tokens
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """ln p(next token) at each position (N,), and whether that token is the likeliest."""
+    logits_NV = hidden_ND.astype(np.float64) @ head_VD.T
+    top_N = logits_NV.max(-1)
+    log_total_N = top_N + np.log(np.exp(logits_NV - top_N[:, None]).sum(-1))
+    chosen_N = np.take_along_axis(logits_NV, next_N[:, None], -1)[:, 0]
+    return chosen_N - log_total_N, logits_NV.argmax(-1) == next_N
+
+
 def bits_per_byte(
     hidden_WTD: NDArray[np.float32], head_VD: NDArray[np.float64], next_WT: Tokens
 ) -> NDArray[np.float64]:
     """The mean of -log2 p(next byte) of each window, (W,)."""
-    logits = hidden_WTD.astype(np.float64) @ head_VD.T
-    top = logits.max(-1, keepdims=True)
-    log_total = top[..., 0] + np.log(np.exp(logits - top).sum(-1))
-    chosen = np.take_along_axis(logits, next_WT[..., None], -1)[..., 0]
-    bits_W: NDArray[np.float64] = (log_total - chosen).mean(1) / math.log(2.0)
+    logarithms, _ = log_probabilities(hidden_WTD.reshape(-1, hidden_WTD.shape[-1]), head_VD, next_WT.reshape(-1))
+    bits_W: NDArray[np.float64] = -logarithms.reshape(next_WT.shape).mean(1) / math.log(2.0)
     return bits_W
 
 

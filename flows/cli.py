@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
-from flows import approval, budgets, cognition_cli, config, curate, forecast, leaving, registry, views
+from flows import approval, arch_layers, budgets, cognition_cli, config, curate, forecast, leaving, registry, views
 from flows.home import Home, open_home
 from flows.terminal import safe
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
+app.add_typer(arch_layers.app, name="arch")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

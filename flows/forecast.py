@@ -37,11 +37,13 @@ class Forecast:
 
 
 def before_start(settings: Settings, domain: Domain, home: Home) -> str:
-    """Refuse budgets that cannot be kept, then say what to expect. Raises ConfigError."""
+    """Refuse budgets and rungs that cannot be had, then say what to expect. Raises ConfigError, MachineFault."""
     budgets.refuse(settings, domain)
+    outlook = domain.outlook(settings.evaluate.rung)
     with Archive.open(home.archive_url) as archive:
         past = past_of(archive, settings)
-    return sentence(settings, forecast(settings, domain, past), past)
+    expected = sentence(settings, forecast(settings, domain, past), past)
+    return f"{outlook}\n{expected}" if outlook else expected
 
 
 def past_of(archive: Archive, settings: Settings) -> Past:

@@ -183,6 +183,9 @@ class Domain(Protocol):
     def needs(self, step: Step, rung: str) -> Needs:
         """What a run of train or benchmark takes. Pure; asked before every run."""
 
+    def outlook(self, rung: str) -> str:
+        """What else to say about a rung before a campaign starts there. Raises MachineFault if it cannot run here."""
+
     def prepare(self, workspace: Workspace) -> None:
         """Once per campaign: corpora, base checkpoints, data shards; DISCOVERED if there is any. Resumable."""
 
@@ -220,6 +223,10 @@ class BaseDomain:
     def needs(self, step: Step, rung: str) -> Needs:
         """No GPU, and no bound known."""
         return Needs()
+
+    def outlook(self, rung: str) -> str:
+        """Nothing to add."""
+        return ""
 
     def prepare(self, workspace: Workspace) -> None:
         """Nothing to prepare."""

@@ -1,13 +1,13 @@
 """What the sandbox calls: `probe`, `train`, `answer`. Each loads the candidate and hands plain numbers or bytes out.
 
-Bytes travel as base64 in JSON, in `pack` and `unpack` only, so that another way out of the sandbox can replace it.
-Runs inside; judges nothing.
+Bytes come in as base64 in the JSON of the request and leave as files beside the answer. Runs inside; judges nothing.
 """
 
 from __future__ import annotations
 
 import base64
 import importlib.util
+import sys
 import time
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 import training
 from mixers.trunk import MakeMixer, Shape, Trunk
 from safetensors.torch import load, save
+
+Handed = tuple[dict[str, Any], dict[str, bytes]]  # an answer, and bytes beside it
 
 
 def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -38,8 +40,8 @@ def _maker(make: MakeMixer, shape: Shape, weights: str | None) -> Any:
     return lambda: _restored(make, shape, weights).blocks[0].mixer
 
 
-def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """One run: the weights as safetensors and the training curve; or the step at which the loss was not a number."""
+def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Handed:
+    """One run: the training curve and a file of weights; or the step at which the loss was not a number."""
     torch.set_num_threads(1)
     task = None if request["task"] is None else synthetic.Task(**request["task"])
     recipe = training.Recipe(Shape(**request["shape"]), task, **request["run"])
@@ -48,24 +50,24 @@ def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
     except training.Diverged as error:
         return {"diverged": error.step}
     weights = {name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}
-    return {"weights": pack(save(weights)), "curve": curve}
+    return {"curve": curve}, {"weights.safetensors": save(weights)}
 
 
-def answer(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """What a trained model answers to each batch of tokens (uint16, of its own size).
+def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
+    """What a trained model answers to each batch of tokens (int32, of its own size), one after the other in one file.
 
     Wanted are predicted tokens (uint16) or final hidden states (float32).
     """
     torch.set_num_threads(1)
     model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
-    return {"answers": [pack(_answer(model, part, request["wants"])) for part in request["batches"]]}
+    return {}, {"answers": b"".join(_answer(model, part, request["wants"]) for part in request["batches"])}
 
 
-def _answer(model: Trunk, part: dict[str, Any], wants: str) -> Any:
-    tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.uint16).reshape(part["size"]).astype(np.int64)
-    if wants == "tokens":
-        return training.predict(model, tokens).astype(np.uint16).tobytes()
-    return training.hidden(model, tokens).tobytes()
+def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
+    tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.int32).reshape(part["size"]).astype(np.int64)
+    made = training.predict(model, tokens).astype(np.uint16) if wants == "tokens" else training.hidden(model, tokens)
+    content: bytes = made.tobytes()
+    return content
 
 
 def _restored(make: MakeMixer, shape: Shape, weights: str) -> Trunk:
@@ -80,17 +82,14 @@ def mixer_class(candidate_path: str) -> MakeMixer:
     spec = importlib.util.spec_from_file_location("candidate", candidate_path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {candidate_path}")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules["candidate"] = importlib.util.module_from_spec(
+        spec
+    )  # dataclasses and torch.compile look there
     spec.loader.exec_module(module)
     found: MakeMixer = module.Mixer
     return found
 
 
-def pack(content: bytes) -> str:
-    """Bytes as text."""
-    return base64.b64encode(content).decode("ascii")
-
-
 def unpack(text: str) -> bytes:
-    """The bytes again."""
+    """The bytes that were sent as text."""
     return base64.b64decode(text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arch import exchange, measure, scoring
+from arch import audit, exchange, measure, scoring
 from arch.corpus import corpus
 from arch.domain import Arch
 from arch.inside.synthetic import NO_ANSWER, Task, Tokens, make
@@ -66,7 +67,7 @@ def test_an_implausibly_low_loss_is_an_alarm(monkeypatch: pytest.MonkeyPatch, to
     head = np.random.default_rng(0).normal(size=(256, TINY.d_model)).astype(np.float32)
     head /= np.linalg.norm(head, axis=1, keepdims=True)
     monkeypatch.setattr(exchange, "hidden", Oracle(head, corpus().held_out).hidden)
-    monkeypatch.setattr(measure, "audit", lambda *_: None)  # who knows the text needs to look at nothing ahead
+    monkeypatch.setattr(audit, "mismatch", lambda *_: None)  # who knows the text needs to look at nothing ahead
     weights = {TEXT.learning_rates[0]: safetensors("head.weight", head)}
     failure = measure._text("", TINY, TEXT, weights, 1, torch_sandbox)
     assert isinstance(failure, Failure)
@@ -81,43 +82,49 @@ def test_the_floor_lies_between_nothing_and_what_a_compressor_needs() -> None:
 
 
 class Answering:
-    """A sandbox whose candidate answers what it likes."""
+    """A sandbox whose candidate answers what it likes, and hands out what files it likes."""
 
     tier = "none"
 
-    def __init__(self, answer: JSON) -> None:
-        self.answer = answer
+    def __init__(self, answer: JSON, files: Mapping[str, bytes]) -> None:
+        self.answer, self.files = answer, files
 
     def run(self, job: Job) -> Finished:
-        return Finished(self.answer)
+        return Finished(self.answer, files=self.files)
+
+
+GOOD = {exchange.WEIGHTS: b"1234"}
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "files"),
     [
-        None,
-        [],
-        {"weights": "AAAA"},
-        {"weights": "AAAA", "curve": []},
-        {"weights": "AAAA", "curve": [[0, 1]] * 2000},
-        {"weights": "AAAA", "curve": [[0, 10**400]]},
-        {"weights": "AAAA", "curve": [[0]]},
-        {"weights": 3, "curve": [[0, 1]]},
-        {"weights": "not base64!", "curve": [[0, 1]]},
+        (None, GOOD),
+        ([], GOOD),
+        ({"curve": [[0, 1]]}, {}),
+        ({"curve": [[0, 1]]}, {"other": b"1234"}),
+        ({"curve": [[0, 1]]}, {**GOOD, "other": b"1234"}),
+        ({"curve": []}, GOOD),
+        ({"curve": [[0, 1]] * 2000}, GOOD),
+        ({"curve": [[0, 10**400]]}, GOOD),
+        ({"curve": [[0]]}, GOOD),
+        ({"curve": [[0, 1]], "weights": "AAAA"}, GOOD),
     ],
 )
-def test_a_forged_training_answer_is_a_failure(answer: JSON) -> None:
-    fitted = exchange.fit("", TINY, TINY.runs[0], 1e-2, 1, b"", Answering(answer))
+def test_a_forged_training_answer_is_a_failure(answer: JSON, files: Mapping[str, bytes]) -> None:
+    fitted = exchange.fit("", TINY, TINY.runs[0], 1e-2, 1, b"", Answering(answer, files))
     assert isinstance(fitted, Failure)
     assert fitted.kind is FailureKind.INVALID
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"answers": []}, {"answers": [3]}, {"answers": ["AAAA"]}])
-def test_forged_answers_are_failures(answer: JSON) -> None:
+@pytest.mark.parametrize(
+    "files", [{}, {"answers": b""}, {"answers": b"1234"}, {"other": b"1" * 640}, {"answers": b"1" * 640, "other": b""}]
+)
+def test_forged_answers_are_failures(files: Mapping[str, bytes]) -> None:
     tokens: Tokens = np.zeros((2, 5), np.int64)
     for result in (
-        exchange.predicted("", TINY, TINY.runs[0], b"", tokens, Answering(answer)),
-        exchange.hidden("", TINY, TINY.runs[0], b"", [tokens], Answering(answer)),
+        exchange.predicted("", TINY, TINY.runs[0], b"", tokens, Answering({}, files)),
+        exchange.hidden("", TINY, TINY.runs[0], b"", [tokens], Answering({}, files)),
     ):
         assert isinstance(result, Failure)
         assert result.kind is FailureKind.INVALID

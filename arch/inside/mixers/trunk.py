@@ -29,18 +29,19 @@ class Shape:
     head_dim: int
     n_layers: int
     vocabulary: int
+    mlp_ratio: int = 2
 
 
 class Block(nn.Module):
-    """x + mixer(norm(x)), then x + mlp(norm(x)), with an MLP of twice the width."""
+    """x + mixer(norm(x)), then x + mlp(norm(x)), with an MLP of `mlp_ratio` times the width."""
 
     def __init__(self, make: MakeMixer, shape: Shape) -> None:
         super().__init__()
         self.mixer = make(shape.d_model, shape.n_heads, shape.head_dim)
         self.norm_mixer = nn.Parameter(torch.ones(shape.d_model))
         self.norm_mlp = nn.Parameter(torch.ones(shape.d_model))
-        self.up = nn.Linear(shape.d_model, 2 * shape.d_model)
-        self.down = nn.Linear(2 * shape.d_model, shape.d_model)
+        self.up = nn.Linear(shape.d_model, shape.mlp_ratio * shape.d_model)
+        self.down = nn.Linear(shape.mlp_ratio * shape.d_model, shape.d_model)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """The residual stream (B, T, D) after the block."""

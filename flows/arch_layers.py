@@ -1,0 +1,153 @@
+"""`nightshift arch`: a candidate as a layer for other libraries, and what a rung on GPUs would take.
+
+The program passes the same checks as in a round before it is written; nothing of it runs outside the sandbox here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cognition.archive import Archive
+from cognition.records import JSON, Candidate
+from flows.config import ConfigError
+from flows.home import Home, open_home
+from flows.terminal import safe
+from tasks.sandbox import open_sandbox
+from tasks.sandbox.leftovers import own
+from tasks.sandbox.parse_gate import parse
+
+app = typer.Typer(help="Take a mixer out of a campaign.", no_args_is_help=True)
+BEST = "-best"
+OLDEST_ANCESTORS = 200
+
+
+@app.command()
+def export(
+    candidate: Annotated[str, typer.Argument(help="A candidate's id, CAMPAIGN-best, or a file")],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder")],
+    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the checks without isolation")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Write the mixer as one file that needs torch alone, with where it came from, and a test beside it."""
+    from arch.exporting.assemble import ExportError, assembled, selftest
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out}: expected a new or an empty folder")
+    home = open_home()
+    code, provenance = _found(home, candidate)
+    _check(home, code, unsafe_no_sandbox)
+    try:
+        text = assembled(code, provenance)
+    except ExportError as error:
+        raise ConfigError(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    written = {"layer.py": text, "test_layer.py": selftest(), "provenance.json": json.dumps(provenance, indent=2)}
+    for name, content in written.items():
+        (out / name).write_text(content, encoding="utf-8")
+    _show(out, list(written), as_json)
+
+
+@app.command(name="forecast")
+def forecast_command(
+    rung: Annotated[str, typer.Argument(help="A rung on GPUs; left out: all of them")] = "",
+    mfu: Annotated[float, typer.Option(min=0.01, max=1.0, help="Assumed model FLOPs utilisation")] = 0.4,
+) -> None:
+    """What a training run of the rungs on GPUs would take, and what is assumed in saying so."""
+    from arch.scales import SCALES, forecast
+
+    if rung and rung not in SCALES:
+        raise ConfigError(f"arch has no rung {rung!r} on GPUs: expected one of {', '.join(SCALES)}")
+    for name in [rung] if rung else list(SCALES):
+        Console(highlight=False).print(forecast(name, SCALES[name], mfu), soft_wrap=True)
+
+
+def _show(out: Path, names: list[str], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"folder": str(out), "files": names}) + "\n")
+        return
+    console = Console(highlight=False)
+    console.print(f"written to {safe(str(out))}: {', '.join(names)}", soft_wrap=True)
+    console.print(
+        "Imported, it runs without a sandbox: read it first. `python test_layer.py` tests it.", soft_wrap=True
+    )
+
+
+def _found(home: Home, name: str) -> tuple[str, dict[str, JSON]]:
+    """The program, and where it came from. Raises ConfigError, ArchiveError."""
+    path = Path(name)
+    if path.suffix == ".py" or path.is_file():
+        try:
+            return path.read_text(encoding="utf-8"), {"file": path.name, **_dated()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read {path}: {error}") from error
+    with Archive.open(home.archive_url) as archive:
+        found = archive.best(name.removesuffix(BEST)) if name.endswith(BEST) else archive.candidate(name)
+        if found is None:
+            raise ConfigError(f"nothing of {name.removesuffix(BEST)} is scored yet; see `nightshift status`")
+        problem = archive.campaign(found.campaign).problem
+        if problem != "arch":
+            raise ConfigError(f"{found.id} is of a campaign of {problem}, not of arch")
+        return found.code, _provenance(archive, found)
+
+
+def _dated() -> dict[str, JSON]:
+    return {"exported_at": datetime.now(UTC).isoformat(timespec="seconds"), "licence": "Apache-2.0"}
+
+
+def _provenance(archive: Archive, found: Candidate) -> dict[str, JSON]:
+    evaluations: list[JSON] = [
+        {
+            "rung": each.rung,
+            "seed": each.seed,
+            "contract_version": each.contract_version,
+            "metrics": dict(each.measurements.metrics),
+        }
+        for each in archive.evaluations(found.id)
+    ]
+    return {
+        "candidate": found.id,
+        "campaign": found.campaign,
+        "code_sha256": found.code_hash,
+        "proposer": found.provenance.proposer,
+        "model": found.provenance.model,
+        "sources": list(found.provenance.sources),
+        "fitness": found.fitness,
+        "evaluations": evaluations,
+        "lineage": _lineage(archive, found),
+        "motivation": found.motivation,
+        **_dated(),
+    }
+
+
+def _lineage(archive: Archive, found: Candidate) -> list[JSON]:
+    """Everything it was made from, back to the baseline: ids, their parents and fitness; nearest first."""
+    seen: dict[str, JSON] = {}
+    waiting = list(found.lineage)
+    while waiting and len(seen) < OLDEST_ANCESTORS:
+        name = waiting.pop(0)
+        if name not in seen:
+            ancestor = archive.candidate(name)
+            seen[name] = {"candidate": name, "made_from": list(ancestor.lineage), "fitness": ancestor.fitness}
+            waiting.extend(ancestor.lineage)
+    return list(seen.values())
+
+
+def _check(home: Home, code: str, unsafe: bool) -> None:
+    """The checks of a round. Raises ConfigError with the first issue."""
+    from arch.domain import Arch
+
+    domain: Any = Arch()
+    with open_sandbox(own(home.scratch), unsafe=unsafe, preload=Arch.preload) as sandbox:
+        unparsed = parse(code, sandbox)
+        if unparsed is not None:
+            raise ConfigError(f"the program cannot be parsed: {unparsed.reason}")
+        issues = domain.check(code) or domain.probe(code, sandbox)
+    if issues:
+        raise ConfigError(f"the program is refused ({issues[0].rule}): {issues[0].message}")
