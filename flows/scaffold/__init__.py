@@ -52,9 +52,7 @@ def _name_of(folder: Path) -> str:
     if name in registry.known():
         raise ConfigError(f"{name} is a problem already, and `nightshift run {name}` means that one: take another name")
     if not NAME.fullmatch(name) or keyword.iskeyword(name.capitalize()):
-        raise ConfigError(
-            f"{name!r} is no problem's name: small letters, digits and _, a letter first, no word of Python's"
-        )
+        raise ConfigError(f"{name!r} is no problem's name: small letters, digits and _, a letter first, no Python word")
     if folder.exists():
         raise ConfigError(f"{folder} exists already; nothing was changed")
     return name

@@ -197,7 +197,7 @@ def test_one_that_listens_but_is_never_ready_gets_no_twin(place: Home, monkeypat
         started.append(process.pid)
         return process
 
-    monkeypatch.setattr(services.subprocess, "Popen", counted)
+    monkeypatch.setattr(subprocess, "Popen", counted)
     with pytest.raises(ServerError, match="did not answer"):
         services.ensure(place, _service(SILENT))
     running = services.recorded(place, _service(SILENT))
