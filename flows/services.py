@@ -110,6 +110,14 @@ def answers(service: Service, running: Running) -> bool:
         return False
 
 
+def reachable(url: str) -> bool:
+    """Whether a server answers there at all; a refusal for want of a key is an answer."""
+    try:
+        return httpx.get(url, timeout=HEALTH_TIMEOUT_S).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
 def ensure(home: Home, service: Service, host: str | None = None) -> Running:
     """The running service, started if need be, on `host` if one is asked for. Raises ServerError."""
     with _lock(home, service):

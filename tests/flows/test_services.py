@@ -229,3 +229,24 @@ def test_a_supervisor_with_other_addresses_is_outdated(place: Home, monkeypatch:
     assert not services.is_outdated(place, fleet.SUPERVISOR, running)
     monkeypatch.setenv("PREFECT_API_URL", "http://elsewhere:4200/api")
     assert services.is_outdated(place, fleet.SUPERVISOR, running)
+
+
+def test_a_workers_silence_means_nothing_while_a_given_server_is_away(place: Home) -> None:
+    """To end it would end the rounds that it runs."""
+    silent = replace(_service(SERVE), silent_s=1.0)
+    running = services.ensure(place, silent)
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        away = f"http://127.0.0.1:{services.free_port()}/api"
+        watch = Watch(silent, last_answer=0.0, needs_url=away, next_question=1e9)
+        watch.look(place, 100.0)
+        assert (services.alive(place, silent), watch.last_answer) == (running, 100.0)
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+
+
+def test_a_server_that_refuses_is_there_and_one_that_is_gone_is_not(place: Home) -> None:
+    running = services.ensure(place, _service(SERVE))
+    assert services.reachable(f"{running.local_url}/not-there")
+    services.stop(place, _service(SERVE))
+    assert not services.reachable(running.local_url)
