@@ -250,6 +250,7 @@ Define `clean(text: str, metadata: dict) -> str | None`: the cleaned text, or No
 - metadata holds `category` (mathematics, computer_science, other_stem, ...) and `quality` (high, low).
 - {document_cpu_s:g} CPU seconds for one document, {cpu_s:g} for all of them. No files, no network, no state.
 - Only these modules of Python: {modules}.
+- No name in a string reaches an attribute: no str.format (f-strings do), operator.attrgetter, functools.wraps.
 - Optional: `STEPS`, a literal list of at most {steps} pairs [name, {{threshold: value}}], stock steps of Datatrove
   that run before clean(). Names and thresholds:
 {stock}
