@@ -26,12 +26,8 @@ MOST_OFFENDERS_SHARE = 0.004  # two documents of 500 may be odd
 
 def refuse(originals: Sequence[str], cleaned: Sequence[Cleaned]) -> Failure | None:
     """Why a strategy's answers are not to be scored, or None. Names the first documents that show it."""
-    crashed = [(index, each) for index, each in enumerate(cleaned) if isinstance(each, Fault)]
-    if crashed:
-        index, fault = crashed[0]
-        kind = {"cpu_time": FailureKind.CPU_TIME, "crash": FailureKind.CRASH}.get(fault.kind, FailureKind.INVALID)
-        what = "loops or is far too slow" if kind is FailureKind.CPU_TIME else "fails"
-        return Failure(kind, f"clean() {what} on {len(crashed)} documents, first on {index}: {fault.message}")
+    if failed := faults(cleaned):
+        return failed
     found = [(index, name) for index, name in _offences(originals, cleaned)]
     if len(found) <= MOST_OFFENDERS_SHARE * len(originals):
         return None
@@ -39,6 +35,17 @@ def refuse(originals: Sequence[str], cleaned: Sequence[Cleaned]) -> Failure | No
     shown = ", ".join(f"{index}: {name}" for index, name in found[:3])
     worst = counts.most_common(1)[0][0]
     return Failure(FailureKind.INVALID, f"the strategy {worst} ({len(found)} of {len(originals)} documents; {shown})")
+
+
+def faults(cleaned: Sequence[Cleaned]) -> Failure | None:
+    """The failure of a strategy that fails on documents, or None."""
+    crashed = [(index, each) for index, each in enumerate(cleaned) if isinstance(each, Fault)]
+    if not crashed:
+        return None
+    index, fault = crashed[0]
+    kind = {"cpu_time": FailureKind.CPU_TIME, "crash": FailureKind.CRASH}.get(fault.kind, FailureKind.INVALID)
+    what = "loops or is far too slow" if kind is FailureKind.CPU_TIME else "fails"
+    return Failure(kind, f"clean() {what} on {len(crashed)} documents, first on {index}: {fault.message}")
 
 
 def _offences(originals: Sequence[str], cleaned: Sequence[Cleaned]) -> Iterator[tuple[int, str]]:

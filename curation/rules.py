@@ -19,7 +19,14 @@ FORBIDDEN_CALLS = frozenset({
 })  # fmt: skip
 #: Modules that an allowed module has imported, and could be reached through it.
 FORBIDDEN_ATTRIBUTES = frozenset({
-    "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "pydoc", "threading",
+    "sys", "os", "io", "builtins", "bltns", "importlib", "inspect", "modules", "types", "gc", "pydoc", "threading",
+})  # fmt: skip
+
+
+#: Functions of allowed modules, and of text, that reach an attribute by a name in a string, unseen by these rules.
+BY_STRING = frozenset({
+    "attrgetter", "methodcaller", "format", "format_map", "Formatter", "get_type_hints", "ForwardRef", "update_wrapper",
+    "wraps", "make_dataclass", "getattr", "setattr", "eval", "exec", "globals", "locals", "vars",
 })  # fmt: skip
 
 
@@ -68,7 +75,10 @@ def _imports(node: ast.AST) -> list[Issue]:
         names = [node.module or "."]
     else:
         return []
-    return [
+    found = [
+        issue for alias in node.names if isinstance(node, ast.ImportFrom) for issue in _attribute(alias.name, node)
+    ]
+    return found + [
         Issue("forbidden-import", f"`{name}` may not be imported; there are {', '.join(ALLOWED)}", node.lineno)
         for name in names
         if name not in ALLOWED and name != "__future__"
@@ -78,8 +88,18 @@ def _imports(node: ast.AST) -> list[Issue]:
 def _names(node: ast.AST) -> list[Issue]:
     if isinstance(node, ast.Name) and (node.id in FORBIDDEN_CALLS or node.id.startswith("__")):
         return [Issue("forbidden-name", f"`{node.id}` may not be used; cleaning a text does not need it", node.lineno)]
-    if isinstance(node, ast.Attribute) and (node.attr.startswith("_") or node.attr in FORBIDDEN_ATTRIBUTES):
-        message = f"the attribute `{node.attr}` may not be used; cleaning a text does not need it"
+    if isinstance(node, ast.Attribute):
+        return _attribute(node.attr, node)
+    if isinstance(node, ast.MatchClass):  # `case object(sys=it)` reads an attribute too
+        return [issue for name in node.kwd_attrs for issue in _attribute(name, node)]
+    return []
+
+
+def _attribute(name: str, node: ast.expr | ast.pattern | ast.stmt) -> list[Issue]:
+    if name in BY_STRING:
+        return [Issue("forbidden-name", f"`{name}` may not be used; an f-string or plain code does it", node.lineno)]
+    if name.startswith("_") or name in FORBIDDEN_ATTRIBUTES or name == "*":
+        message = f"the attribute `{name}` may not be used; cleaning a text does not need it"
         return [Issue("forbidden-name", message, node.lineno)]
     return []
 

@@ -63,11 +63,17 @@ def _worker_tied_to(home: Home) -> str:
     return f"{api} {stores.place(home)}"
 
 
+def _supervisor_tied_to(home: Home) -> str:
+    """The addresses and places that it was given: with others it would undo what `up` has just started."""
+    given = (os.environ.get(variable, "") for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
+    return " ".join((*given, stores.place(home)))
+
+
 #: Its health says whether it still asks for work: no longer after 150 s, 30 times its interval, without an answer.
 WORKER = Service(
     "worker", _worker_command, _worker_environment, health="/health", tied_to=_worker_tied_to, silent_s=120.0
 )
-SUPERVISOR = Service("supervisor", _supervisor_command, _supervisor_environment)
+SUPERVISOR = Service("supervisor", _supervisor_command, _supervisor_environment, tied_to=_supervisor_tied_to)
 
 
 def servers() -> list[Service]:
@@ -100,6 +106,9 @@ def up(home: Home, host: str | None = None) -> dict[str, Any]:
 
     stores.check(home)
     wanted = deployments.of_this_folder()
+    former = services.alive(home, SUPERVISOR)
+    if former is not None and services.is_outdated(home, SUPERVISOR, former):
+        services.stop(home, SUPERVISOR)  # before it undoes what follows
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: services.ensure(home, service, host), servers()))
     with connected(home):

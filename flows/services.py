@@ -110,6 +110,14 @@ def answers(service: Service, running: Running) -> bool:
         return False
 
 
+def reachable(url: str) -> bool:
+    """Whether a server answers there at all; a refusal for want of a key is an answer."""
+    try:
+        return httpx.get(url, timeout=HEALTH_TIMEOUT_S).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
 def ensure(home: Home, service: Service, host: str | None = None) -> Running:
     """The running service, started if need be, on `host` if one is asked for. Raises ServerError."""
     with _lock(home, service):
@@ -131,11 +139,11 @@ def is_outdated(home: Home, service: Service, running: Running) -> bool:
 def stop(home: Home, service: Service) -> bool:
     """End the service of this state folder. Returns False if there was none."""
     running = alive(home, service)
-    if running is None:
-        return False
-    _end(running)
+    if running is not None:
+        _end(running)
+    # Also of one that has died: what is started next must not listen where somebody once wanted that one to.
     _record_path(home, service).unlink(missing_ok=True)
-    return True
+    return running is not None
 
 
 def log_path(home: Home, service: Service) -> Path:
@@ -159,13 +167,18 @@ def _recovered(home: Home, service: Service) -> Running | None:
 
 def _end(running: Running) -> None:
     """End the process; its record stays, so that what takes its place listens where it did."""
-    process = psutil.Process(running.pid)
-    process.terminate()
     try:
-        process.wait(timeout=PATIENCE_S)
+        process = psutil.Process(running.pid)
+        process.terminate()
+        try:
+            process.wait(timeout=PATIENCE_S)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=PATIENCE_S)
+    except psutil.NoSuchProcess:
+        return  # it ended by itself just now
     except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(timeout=PATIENCE_S)
+        raise ServerError(f"process {running.pid} does not end, not even when killed: is its disk gone?") from None
 
 
 def _started(home: Home, service: Service, asked_host: str | None) -> Running:
@@ -175,9 +188,13 @@ def _started(home: Home, service: Service, asked_host: str | None) -> Running:
     try:
         return _launched(home, service, host, port)
     except ServerError:
-        if not service.health or free_port(port, host) == port:
+        silent = alive(home, service)
+        is_ours = silent is not None and _listens(silent)
+        if not service.health or is_ours or free_port(port, host) == port:
             raise
         # Another program took the port while this one was importing.
+        if silent is not None:
+            _end(silent)
         return _launched(home, service, host, free_port(0, host))
 
 

@@ -8,6 +8,7 @@ what does not, on its old port, with growing pauses. It holds no state: killed, 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -33,6 +34,7 @@ class Watch:
     service: Service
     last_answer: float
     needs: Watch | None = None  # while that one does not answer, this one's silence means nothing
+    needs_url: str = ""  # the same, for a server that somebody else keeps alive
     next_question: float = 0.0
     next_try: float = 0.0
     pause_s: float = 1.0
@@ -43,6 +45,8 @@ class Watch:
         if self.needs is not None and not self.needs.is_fine(now):
             self.last_answer = now
         silent = now - self.last_answer > self.service.silent_s
+        if silent and self.needs_url and not services.reachable(self.needs_url):
+            self.last_answer, silent = now, False
         if running is None or services.is_outdated(home, self.service, running) or silent:
             self.start(home, now)
         elif now >= self.next_question:
@@ -73,7 +77,10 @@ def watch_all() -> list[Watch]:
     watches: list[Watch] = []
     for service in wanted():
         prefect = next((watch for watch in watches if watch.service is PREFECT), None)
-        watches.append(Watch(service, time.monotonic(), needs=prefect if service is WORKER else None))
+        watch = Watch(service, time.monotonic())
+        if service is WORKER:
+            watch.needs, watch.needs_url = prefect, os.environ.get("PREFECT_API_URL", "")
+        watches.append(watch)
     return watches
 
 

@@ -103,6 +103,8 @@ def inputs(source: Path) -> list[str]:
 
 def claim(plan: Plan, files: list[str]) -> None:
     """Make the output folder ours, or find that it is. Raises ApplyError."""
+    if plan.target.resolve().is_relative_to(plan.source.resolve()):
+        raise ApplyError(f"{plan.target} lies in {plan.source}, and its files would be read as input: choose another")
     others = [path.name for path in (plan.target / BOOKS).glob("*") if path.is_dir() and path.name != plan.key]
     if others:
         raise ApplyError(
@@ -116,7 +118,9 @@ def claim(plan: Plan, files: list[str]) -> None:
         plan.books.mkdir(parents=True, exist_ok=True)
         (plan.books / "paths.txt").write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
         (plan.books / "strategy.py").write_text(plan.code, encoding="utf-8")
-        manifest.write_text(json.dumps({"source": str(plan.source), "files": files}, indent=1), encoding="utf-8")
+        part = manifest.with_suffix(".part")
+        part.write_text(json.dumps({"source": str(plan.source), "files": files}, indent=1), encoding="utf-8")
+        part.replace(manifest)  # a run that is killed here leaves none, not half a one
     elif json.loads(manifest.read_text(encoding="utf-8"))["files"] != files:
         raise ApplyError(f"the files under {plan.source} have changed since this output was begun: take another folder")
 

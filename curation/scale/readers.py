@@ -25,7 +25,8 @@ from curation.scale.ledger import Ledger
 
 datatrove_logger.disable("datatrove")  # its running commentary goes to stderr; the ledger says what happened
 ROWS_AT_ONCE = 100
-TORN = (OSError, EOFError, zlib.error, pa.ArrowException)  # a file that ends early or is not what its name says
+# A file that ends early, is not what its name says, or has columns that Python cannot hold.
+TORN = (OSError, EOFError, zlib.error, pa.ArrowException, ValueError, OverflowError)
 
 
 class RecordingReader(BaseDiskReader):  # type: ignore[misc]  # datatrove has no types

@@ -6,11 +6,13 @@ Nothing that exists is overwritten.
 
 from __future__ import annotations
 
+import keyword
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from flows import registry
 from flows.config import ConfigError
 
 HERE = Path(__file__).parent
@@ -47,8 +49,10 @@ def wrap(folder: Path, evaluator: Path, seed: Path | None, metric: str) -> list[
 
 def _name_of(folder: Path) -> str:
     name = folder.name
-    if not NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no problem's name: small letters, digits and _, a letter first")
+    if name in registry.known():
+        raise ConfigError(f"{name} is a problem already, and `nightshift run {name}` means that one: take another name")
+    if not NAME.fullmatch(name) or keyword.iskeyword(name.capitalize()):
+        raise ConfigError(f"{name!r} is no problem's name: small letters, digits and _, a letter first, no Python word")
     if folder.exists():
         raise ConfigError(f"{folder} exists already; nothing was changed")
     return name

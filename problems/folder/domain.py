@@ -129,24 +129,29 @@ class FolderProblem(BaseDomain):
         answer = json.loads(workspace.read(trained.artefact(ANSWER).name))
         try:
             metrics = self.judge(answer, self.request(rung, seed))
+            if isinstance(metrics, Failure):
+                return metrics
+            numbers = self._numbers(metrics)
+        except MachineFault:  # not the answer's doing
+            raise
         except Exception as error:  # noqa: BLE001  # the edge to a judge that met an answer it did not expect
             reason = f"the judge cannot read the answer: {type(error).__name__}: {error}"
             return Failure(FailureKind.INVALID, reason, traceback.format_exc()[-2_000:])
-        if isinstance(metrics, Failure):
-            return metrics
-        return self._measured(metrics, trained)
+        if wrong := [name for name, value in numbers.items() if not math.isfinite(value)]:
+            return Failure(FailureKind.INVALID, f"{', '.join(wrong)} is not a finite number")
+        return Measurements(numbers, logs=trained.logs, cost=trained.cost, artefacts=trained.artefacts)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
         """The mean of the metric, with its standard error if there are several."""
         return mean_score([each.metrics[self.metric] for each in evaluations])
 
-    def _measured(self, metrics: Mapping[str, float], trained: Trained) -> Measurements | Failure:
+    def _numbers(self, metrics: object) -> dict[str, float]:
+        """What the judge gave, as numbers; raises where an answer made one that is none, or that no float holds."""
+        if not isinstance(metrics, Mapping):
+            raise ProblemError(f"{self.name}: judge gave {type(metrics).__name__}, not metrics by name or a Failure")
         if self.metric not in metrics:
             raise ProblemError(f"{self.name}: judge gave {sorted(metrics)}, and not its metric {self.metric!r}")
-        numbers = {name: float(value) for name, value in metrics.items()}
-        if wrong := [name for name, value in numbers.items() if not math.isfinite(value)]:
-            return Failure(FailureKind.INVALID, f"{', '.join(wrong)} is not a finite number")
-        return Measurements(numbers, logs=trained.logs, cost=trained.cost, artefacts=trained.artefacts)
+        return {name: float(value) for name, value in metrics.items()}
 
     def _read(self) -> Brief:
         parts = sections(self._text("brief.md"))

@@ -114,6 +114,8 @@ def _judge_silence(ending: Ending, limits: Limits, reason: str) -> Failure:
 
 def _judge_report(ending: Ending, limits: Limits, tier: str) -> Finished | Failure:
     head, content = answer.split(ending.report)
+    if len(head) > limits.answer_kb * 1024 + REPORT_SPARE or len(content) > limits.files_mb * 2**20:
+        return _failure(ending, FailureKind.INVALID, _limit_text(FailureKind.INVALID, limits))
     try:
         report = answer.parse(head)
         files = answer.files(report.get("files", []) if isinstance(report, dict) else [], content)
@@ -121,8 +123,6 @@ def _judge_report(ending: Ending, limits: Limits, tier: str) -> Finished | Failu
         return _failure(ending, FailureKind.INVALID, f"its answer is not acceptable: {error}")
     if not isinstance(report, dict):
         return _failure(ending, FailureKind.INVALID, "its answer is not acceptable: not a report")
-    if len(head) > limits.answer_kb * 1024 + REPORT_SPARE or len(content) > limits.files_mb * 2**20:
-        return _failure(ending, FailureKind.INVALID, _limit_text(FailureKind.INVALID, limits))
     if "answer" in report:
         out, err = _tail(ending.stdout, OUTPUT_CHARACTERS), _tail(ending.stderr, OUTPUT_CHARACTERS)
         return Finished(report["answer"], out, err, ending.cost, tier, files)

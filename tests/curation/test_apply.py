@@ -226,3 +226,19 @@ def test_in_the_real_sandbox_a_loop_a_crash_and_a_drop_are_told_apart(tmp_path: 
     assert texts(tmp_path / "out" / "00000.jsonl") == ["good", "fine"]
     assert sorted(faults(plan)) == [("loop", "cpu_time"), ("raise", "crash")]
     assert done.counts.dropped_by_strategy == 1
+
+
+def test_an_output_inside_the_input_is_refused(tmp_path: Path, opener: Any) -> None:
+    """The next run would find its own output, and call the input changed."""
+    write(tmp_path / "in", "a.jsonl", {"text": "x"})
+    with pytest.raises(ApplyError, match="would be read as input"):
+        apply(plan_of(tmp_path, target=tmp_path / "in" / "clean"), opener)
+    assert not (tmp_path / "in" / "clean").exists()
+
+
+def test_a_column_that_python_cannot_hold_is_a_fault_of_its_file(tmp_path: Path, opener: Any) -> None:
+    (tmp_path / "in").mkdir()
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"text": ["fine"], "title": broken}), tmp_path / "in" / "a.parquet")
+    done = apply(plan_of(tmp_path), opener)
+    assert (done.counts.unreadable_files, done.counts.kept) == (1, 0)

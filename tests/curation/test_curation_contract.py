@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import pytest
 
+from curation import rules
 from curation.domain import Curation
-from tasks.contract import Domain, FailureKind, Sandbox
+from tasks.artefacts import UriWorkspace
+from tasks.contract import Domain, Failure, FailureKind, Sandbox
 from tasks.sandbox import open_sandbox
 from tests.contract_suite import BadProgram, DomainContract
 
@@ -77,3 +79,17 @@ class TestCurationContract(DomainContract):
     def _corpora(self, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
         """One cache for all tests of this class."""
         monkeypatch.setenv("NIGHTSHIFT_HOME", str(Path(tmp_path_factory.getbasetemp()) / "curation-home"))
+
+    def test_failing_where_state_would_show_is_no_way_out(
+        self, domain: Curation, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        first = domain.development().documents[0].text[:40]
+        code = (
+            "seen = []\ndef clean(text, metadata):\n    seen.append(text)\n"
+            f"    if not seen[0].startswith({first!r}):\n        raise ValueError('another order')\n"
+            "    return text if len(seen) % 2 else None\n"
+        )
+        assert rules.issues(code) == []
+        result = domain.train(code, "explore", 0, sandbox, UriWorkspace(tmp_path.as_uri()))
+        assert isinstance(result, Failure)
+        assert result.kind == FailureKind.CRASH

@@ -278,3 +278,30 @@ class TestDomain:
     def test_knowledge_names_its_sources(self) -> None:
         assert [item.id for item in knowledge.items() if not item.source or (item.provenance == "experience"
                 and item.block is None)] == []  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from dataclasses import sys",
+        "from dataclasses import sys as plain",
+        "from enum import bltns",
+        "from enum import *",
+        "import dataclasses, operator\nit = operator.attrgetter('sys.modules')(dataclasses)",
+        "from operator import attrgetter as of",
+        "import dataclasses\nit = '{0.sys.modules[ast].__doc__}'.format(dataclasses)",
+        "import string\nit = string.Formatter()",
+        "import typing\nit = typing.get_type_hints",
+        "import dataclasses\nmatch dataclasses:\n    case object(sys=it):\n        pass",
+        "import enum\nit = enum.bltns.getattr",
+        "import functools\nit = functools.update_wrapper",
+    ],
+)
+def test_no_way_round_reaches_a_module_that_holds_the_truths_texts(body: str) -> None:
+    assert rules.issues(f"{body}\ndef clean(text, metadata):\n    return text\n") != []
+
+
+def test_plain_code_is_not_refused() -> None:
+    code = "import functools, operator\nfrom collections import Counter\nfrom __future__ import annotations\n"
+    code += "def clean(text, metadata):\n    return f'{text}' + format(0.5, '.2f') + str(operator.add(1, 2))\n"
+    assert rules.issues(code) == []

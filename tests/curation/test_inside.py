@@ -17,6 +17,9 @@ TRIES = {
     "open": "open('/etc/hostname').read()",
     "import": "__import__('pydoc_data.topics').topics",
     "os.listdir": "__import__('os').listdir('/')",
+    "os.exec": "__import__('os').execv('/bin/cat', ['cat', '/etc/hostname'])",
+    "ctypes.dlsym": "str(__import__('ctypes').pythonapi.open)",
+    "gc.get_referrers": "str(__import__('gc').get_referrers(text))",
     "sys._getframe": "str(__import__('sys')._getframe(1).f_locals)",
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows import services
+from flows import fleet, services
 from flows.home import Home, open_home
 from flows.services import ServerError, Service
 from flows.supervisor import Watch
@@ -176,3 +176,77 @@ def test_no_foreign_web_page_may_call_the_prefect_server(prefect_home: Path) -> 
     assert "access-control-allow-origin" not in foreign.headers
     own = httpx.options(f"{url}/flow_runs/filter", headers={"Origin": url.removesuffix("/api"), **asked})
     assert own.headers["access-control-allow-origin"] == url.removesuffix("/api")
+
+
+SILENT = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(503)
+http.server.test(Handler, port=int(sys.argv[1]), bind='127.0.0.1')
+"""
+
+
+def test_one_that_listens_but_is_never_ready_gets_no_twin(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "START_TIMEOUT_S", 2.0)
+    started: list[int] = []
+    launched = subprocess.Popen
+
+    def counted(*arguments: object, **named: object) -> object:
+        process = launched(*arguments, **named)  # type: ignore[call-overload]  # passed on as they came
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", counted)
+    with pytest.raises(ServerError, match="did not answer"):
+        services.ensure(place, _service(SILENT))
+    running = services.recorded(place, _service(SILENT))
+    assert running is not None
+    assert started == [running.pid]
+
+
+def test_what_died_leaves_no_address_behind_once_stopped(place: Home) -> None:
+    service = _service(SERVE)
+    first = services.ensure(place, service)
+    os.kill(first.pid, 9)
+    os.waitpid(first.pid, 0)
+    assert not services.stop(place, service)
+    assert services.recorded(place, service) is None
+
+
+def test_one_that_ends_by_itself_is_ended(place: Home) -> None:
+    service = _service(SERVE)
+    first = services.ensure(place, service)
+    os.kill(first.pid, 9)
+    os.waitpid(first.pid, 0)
+    services._end(first)  # it was alive when somebody looked
+
+
+def test_a_supervisor_with_other_addresses_is_outdated(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the worker that `up` has just started for the new address."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    running = services.Running(1, 0.0, 0, tied_to=fleet.SUPERVISOR.tied_to(place))
+    assert not services.is_outdated(place, fleet.SUPERVISOR, running)
+    monkeypatch.setenv("PREFECT_API_URL", "http://elsewhere:4200/api")
+    assert services.is_outdated(place, fleet.SUPERVISOR, running)
+
+
+def test_a_workers_silence_means_nothing_while_a_given_server_is_away(place: Home) -> None:
+    """To end it would end the rounds that it runs."""
+    silent = replace(_service(SERVE), silent_s=1.0)
+    running = services.ensure(place, silent)
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        away = f"http://127.0.0.1:{services.free_port()}/api"
+        watch = Watch(silent, last_answer=0.0, needs_url=away, next_question=1e9)
+        watch.look(place, 100.0)
+        assert (services.alive(place, silent), watch.last_answer) == (running, 100.0)
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+
+
+def test_a_server_that_refuses_is_there_and_one_that_is_gone_is_not(place: Home) -> None:
+    running = services.ensure(place, _service(SERVE))
+    assert services.reachable(f"{running.local_url}/not-there")
+    services.stop(place, _service(SERVE))
+    assert not services.reachable(running.local_url)

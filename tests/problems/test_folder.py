@@ -112,7 +112,40 @@ def test_a_judge_without_its_metric_is_the_problems_fault(problem: Path) -> None
         attempt(str(problem))
 
 
-@pytest.mark.parametrize("name", ["My-Problem", "1st", "x" * 60])
+def _judging(problem: Path, body: str) -> str:
+    """The problem with another judge."""
+    text = (problem / "problem.py").read_text()
+    (problem / "problem.py").write_text(text[: text.index("        points = ")] + f"        {body}\n")
+    return str(problem)
+
+
+@pytest.mark.parametrize("answer", ["[10**400]", "[[]]", "[None]"])
+def test_an_answer_whose_metric_is_no_number_is_invalid_and_stops_nothing(problem: Path, answer: str) -> None:
+    passed_on = _judging(problem, 'return {"min_distance": answer[0]}')
+    tried = attempt(passed_on, f"def solve(n, seed):\n    return {answer}\n")
+    assert isinstance(tried.outcome, Failure)
+    assert tried.outcome.kind == FailureKind.INVALID
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return None", "judge gave NoneType"),
+        ("from problems.folder.domain import MachineFault as M; raise M('disk')", "disk"),
+    ],
+)
+def test_what_is_not_the_answers_doing_is_not_blamed_on_it(problem: Path, body: str, said: str) -> None:
+    with pytest.raises(MachineFault, match=said):
+        attempt(_judging(problem, body))
+
+
+@pytest.mark.parametrize("name", ["circle_packing", "curation"])
+def test_a_name_that_means_another_problem_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(config.ConfigError, match="is a problem already"):
+        scaffold.new(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["My-Problem", "1st", "x" * 60, "true"])
 def test_a_name_that_does_not_fit_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(config.ConfigError, match="is no problem's name"):
         scaffold.new(tmp_path / name)

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from cognition.records import Cost, Failure, FailureKind, MachineFault
-from tasks.sandbox import Finished, Limits
+from tasks.sandbox import Finished, Limits, answer
 from tasks.sandbox.verdict import Ending, judge
 
 LIMITS = Limits(cpu_s=30.0, wall_s=10.0)
@@ -74,3 +74,12 @@ def test_an_invented_error_report_stays_a_failure_of_the_candidate() -> None:
 def test_finished() -> None:
     ending = Ending(status=0, report=b'{"answer": 1}', stdout=b"out", stderr=b"err", cost=Cost(cpu_s=1.0))
     assert judge(ending, LIMITS, "landlock") == Finished(1, "out", "err", Cost(cpu_s=1.0), "landlock")
+
+
+def test_an_answer_over_its_limit_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files may be hundreds of MB; an answer that takes their place must not be parsed in our process."""
+    monkeypatch.setattr(answer, "parse", lambda raw: pytest.fail("it was parsed"))
+    report = b'{"answer": [' + b"0," * 2**20 + b"0]}"
+    result = judge(Ending(status=0, report=report), Limits(answer_kb=1, files_mb=64), "landlock")
+    assert isinstance(result, Failure)
+    assert "answered with more than 1 KB" in result.reason
