@@ -1,7 +1,9 @@
 """Random prefixes sent alone, in a process of their own, against the answers to the whole texts. Trusted; no torch.
 
 A model that looked ahead cannot repeat its answer when the rest is not there. Which prefixes are sent must not be known
-to the candidate, so no seed decides. It does not see what depends on nothing but the prefix, e.g. a looked-up text.
+to the candidate, so no seed decides. What is compared is what is scored, the log-probabilities behind the head: hidden
+states could hide a difference beside one large coordinate. It does not see what depends on nothing but the prefix,
+e.g. a looked-up text.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from arch import scoring
 from arch.inside.synthetic import Tokens
 from tasks.contract import Failure, FailureKind
 
-TOLERANCE = 1e-3  # of the largest hidden state, float32; other lengths are cut in other chunks
+TOLERANCE_NATS = 0.01  # of any token's log-probability; float32, and other lengths are cut in other chunks
 
 States = NDArray[np.float32]
 Ask = Callable[[Sequence[Tokens]], "list[States] | Failure"]  # (1, T) each -> (1, T, D) each
 
 
-def mismatch(ask: Ask, texts: Sequence[Tokens], states: Sequence[States], share: float) -> Failure | None:
+def mismatch(
+    ask: Ask, texts: Sequence[Tokens], states: Sequence[States], head_VD: NDArray[np.float64], share: float
+) -> Failure | None:
     """Send a share of the texts (T,) again, each cut at a random place; `states` (T, D) is what was answered before."""
     chance = random.SystemRandom()
     rows = chance.sample(range(len(texts)), min(len(texts), max(1, math.ceil(share * len(texts)))))
@@ -31,9 +36,22 @@ def mismatch(ask: Ask, texts: Sequence[Tokens], states: Sequence[States], share:
     if isinstance(alone, Failure):
         return alone
     for (row, cut), state_1TD in zip(cuts, alone, strict=True):
-        whole_TD = states[row][:cut]
-        gap = float(np.abs(whole_TD - state_1TD[0]).max() / max(1e-9, float(np.abs(whole_TD).max())))
-        if gap > TOLERANCE:
-            reason = f"audit: the first {cut} hidden states change by {gap:.1e} when the rest of the text is not sent"
+        gap = difference(states[row][:cut], state_1TD[0], head_VD)
+        if gap > TOLERANCE_NATS:
+            reason = (
+                f"audit: the first {cut} predictions change by {gap:.1e} nats when the rest of the text is not sent"
+            )
             return Failure(FailureKind.CHEATING, reason)
     return None
+
+
+def difference(whole_TD: States, alone_TD: States, head_VD: NDArray[np.float64]) -> float:
+    """The largest change of a log-probability, in nats, over positions and those tokens that either finds possible.
+
+    A token below e^-20 in both is left out: it moves no score, and rounding moves it most.
+    """
+    logarithms = [scoring.all_log_probabilities(states, head_VD) for states in (whole_TD, alone_TD)]
+    if not all(np.isfinite(each).all() for each in logarithms):
+        return math.inf
+    possible = np.maximum(*logarithms) > -20.0
+    return float(np.abs(logarithms[0] - logarithms[1])[possible].max())

@@ -136,7 +136,7 @@ def _bits(
     if isinstance(states, Failure):
         return states
     ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
-    caught = audit.mismatch(ask, list(tokens_WT), list(states[0]), recipe.audited)
+    caught = audit.mismatch(ask, list(tokens_WT), list(states[0]), head_VD, recipe.audited)
     return scoring.bits_per_byte(states[0], head_VD, next_WT) if caught is None else caught
 
 

@@ -26,6 +26,12 @@ FORBIDDEN_PARTS = frozenset({
     "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
     "__class__", "__dict__", "__globals__", "__subclasses__", "__builtins__", "from_file", "set_num_threads",
 })  # fmt: skip
+#: Modules that an allowed module has imported, and names that reach an attribute by a string, unseen by these rules.
+HIDDEN_WAYS = frozenset({
+    "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",
+    "ctypes", "attrgetter", "methodcaller", "format", "format_map", "Formatter", "get_type_hints", "ForwardRef",
+    "update_wrapper", "wraps", "make_dataclass", "getattr", "setattr", "delattr", "eval", "exec", "globals", "locals", "vars",
+})  # fmt: skip
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
 SHAPED = frozenset({"view", "reshape", "expand", "unflatten", "zeros", "ones", "empty", "full", "arange", "randn",
@@ -113,8 +119,17 @@ def _root(node: ast.AST) -> str:
 
 
 def _parts(node: ast.AST) -> Iterator[Issue]:
-    if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_PARTS:
-        yield Issue("forbidden-attribute", f"`.{node.attr}` may not be used in a mixer", node.lineno)
+    names: list[str] = []
+    if isinstance(node, ast.Attribute):
+        names = [node.attr]
+    elif isinstance(node, ast.ImportFrom):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.MatchClass):  # `case object(sys=it)` reads an attribute too
+        names = node.kwd_attrs
+    for name in names:
+        if name in FORBIDDEN_PARTS or name in HIDDEN_WAYS or name == "*":
+            line = getattr(node, "lineno", None)
+            yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)
 
 
 def _dtypes(node: ast.AST) -> Iterator[Issue]:

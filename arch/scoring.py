@@ -65,6 +65,14 @@ def _rng(purpose: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
+def all_log_probabilities(hidden_ND: NDArray[np.float32], head_VD: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln p of every token at each position, (N, V)."""
+    logits_NV = hidden_ND.astype(np.float64) @ head_VD.T
+    top_N1 = logits_NV.max(-1, keepdims=True)
+    logarithms_NV: NDArray[np.float64] = logits_NV - top_N1 - np.log(np.exp(logits_NV - top_N1).sum(-1, keepdims=True))
+    return logarithms_NV
+
+
 def log_probabilities(
     hidden_ND: NDArray[np.float32], head_VD: NDArray[np.float64], next_N: Tokens
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

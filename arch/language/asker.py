@@ -81,7 +81,7 @@ class Asker:
         answered = self._ask(batches)
         rows = (row_TD for states_BTD in answered for row_TD in states_BTD)
         states = [row_TD[: len(text)] for row_TD, text in zip(rows, texts, strict=True)]
-        caught = audit.mismatch(self._hidden, texts, states, self.audited)
+        caught = audit.mismatch(self._hidden, texts, states, self._head_VD, self.audited)
         if caught is not None:
             raise Stopped(caught)
         return states

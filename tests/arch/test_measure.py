@@ -75,6 +75,30 @@ def test_an_implausibly_low_loss_is_an_alarm(monkeypatch: pytest.MonkeyPatch, to
     assert "implausible loss: 0.0" in failure.reason
 
 
+def test_a_leak_beside_one_large_coordinate_is_seen() -> None:
+    """The coordinate that the head ignores must not set the scale of what may differ."""
+    rng = np.random.default_rng(1)
+    head = rng.normal(size=(256, 16))
+    head[:, 0] = 0.0
+    honest = rng.normal(size=(40, 16)).astype(np.float32)
+    honest[:, 0] = 1e6
+    leaking = honest.copy()
+    leaking[:, 1:] += 0.5 * head[rng.integers(0, 256, 40), 1:].astype(np.float32)
+    assert audit.difference(honest, leaking, head) > 1.0
+    assert audit.difference(honest, honest, head) == 0.0
+    texts = [np.arange(40)]
+    caught = audit.mismatch(lambda asked: [honest[None, : asked[0].shape[1]]], texts, [leaking], head, 1.0)
+    assert caught is not None
+    assert caught.kind is FailureKind.CHEATING
+
+
+def test_states_that_are_no_numbers_are_no_match() -> None:
+    states = np.full((3, 4), np.nan, dtype=np.float32)
+    head = np.ones((5, 4))
+    with np.errstate(invalid="ignore"):
+        assert audit.mismatch(lambda asked: [states[None, : asked[0].shape[1]]], [np.arange(3)], [states], head, 1.0)
+
+
 def test_the_floor_lies_between_nothing_and_what_a_compressor_needs() -> None:
     text = corpus()
     assert 0.5 < text.floor_bits_per_byte < text.lzma_bits_per_byte < 3.0
