@@ -30,7 +30,8 @@ FORBIDDEN_PARTS = frozenset({
 HIDDEN_WAYS = frozenset({
     "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",
     "ctypes", "attrgetter", "methodcaller", "format", "format_map", "Formatter", "get_type_hints", "ForwardRef",
-    "update_wrapper", "wraps", "make_dataclass", "getattr", "setattr", "delattr", "eval", "exec", "globals", "locals", "vars",
+    "update_wrapper", "wraps", "make_dataclass", "getattr", "setattr", "delattr", "eval", "exec", "globals",
+    "locals", "vars",
 })  # fmt: skip
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
