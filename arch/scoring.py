@@ -77,11 +77,9 @@ def log_probabilities(
     hidden_ND: NDArray[np.float32], head_VD: NDArray[np.float64], next_N: Tokens
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """ln p(next token) at each position (N,), and whether that token is the likeliest."""
-    logits_NV = hidden_ND.astype(np.float64) @ head_VD.T
-    top_N = logits_NV.max(-1)
-    log_total_N = top_N + np.log(np.exp(logits_NV - top_N[:, None]).sum(-1))
-    chosen_N = np.take_along_axis(logits_NV, next_N[:, None], -1)[:, 0]
-    return chosen_N - log_total_N, logits_NV.argmax(-1) == next_N
+    logarithms_NV = all_log_probabilities(hidden_ND, head_VD)
+    chosen_N = np.take_along_axis(logarithms_NV, next_N[:, None], -1)[:, 0]
+    return chosen_N, logarithms_NV.argmax(-1) == next_N
 
 
 def bits_per_byte(

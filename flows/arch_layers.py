@@ -6,7 +6,6 @@ The program passes the same checks as in a round before it is written; nothing o
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,15 +15,17 @@ from rich.console import Console
 
 from cognition.archive import Archive
 from cognition.records import JSON, Candidate
+from flows import output
 from flows.config import ConfigError
 from flows.home import Home, open_home
+from flows.output import JsonFlag
+from flows.programs import Named, named
 from flows.terminal import safe
 from tasks.sandbox import open_sandbox
 from tasks.sandbox.leftovers import own
 from tasks.sandbox.parse_gate import parse
 
 app = typer.Typer(help="Take a mixer out of a campaign.", no_args_is_help=True)
-BEST = "-best"
 OLDEST_ANCESTORS = 200
 
 
@@ -33,7 +34,7 @@ def export(
     candidate: Annotated[str, typer.Argument(help="A candidate's id, CAMPAIGN-best, or a file")],
     out: Annotated[Path, typer.Option("--out", help="A new or empty folder")],
     unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the checks without isolation")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write the mixer as one file that needs torch alone, with where it came from, and a test beside it."""
     from arch.exporting.assemble import ExportError, assembled, selftest
@@ -41,17 +42,18 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out {out}: expected a new or an empty folder")
     home = open_home()
-    code, provenance = _found(home, candidate)
-    _check(home, code, unsafe_no_sandbox)
+    found = named(home.archive_url, candidate, "arch")
+    provenance = _where_from(home, candidate, found)
+    _check(home, found.code, unsafe_no_sandbox)
     try:
-        text = assembled(code, provenance)
+        text = assembled(found.code, provenance)
     except ExportError as error:
         raise ConfigError(str(error)) from error
     out.mkdir(parents=True, exist_ok=True)
     written = {"layer.py": text, "test_layer.py": selftest(), "provenance.json": json.dumps(provenance, indent=2)}
     for name, content in written.items():
         (out / name).write_text(content, encoding="utf-8")
-    _show(out, list(written), as_json)
+    output.present({"folder": str(out), "files": list(written)}, as_json, _print_written)
 
 
 @app.command(name="forecast")
@@ -65,36 +67,22 @@ def forecast_command(
     if rung and rung not in SCALES:
         raise ConfigError(f"arch has no rung {rung!r} on GPUs: expected one of {', '.join(SCALES)}")
     for name in [rung] if rung else list(SCALES):
-        Console(highlight=False).print(forecast(name, SCALES[name], mfu), soft_wrap=True)
+        output.console.print(forecast(name, SCALES[name], mfu), soft_wrap=True)
 
 
-def _show(out: Path, names: list[str], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps({"folder": str(out), "files": names}) + "\n")
-        return
-    console = Console(highlight=False)
-    console.print(f"written to {safe(str(out))}: {', '.join(names)}", soft_wrap=True)
+def _print_written(console: Console, report: dict[str, Any]) -> None:
+    console.print(f"written to {safe(report['folder'])}: {', '.join(report['files'])}", soft_wrap=True)
     console.print(
         "Imported, it runs without a sandbox: read it first. `python test_layer.py` tests it.", soft_wrap=True
     )
 
 
-def _found(home: Home, name: str) -> tuple[str, dict[str, JSON]]:
-    """The program, and where it came from. Raises ConfigError, ArchiveError."""
-    path = Path(name)
-    if path.suffix == ".py" or path.is_file():
-        try:
-            return path.read_text(encoding="utf-8"), {"file": path.name, **_dated()}
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {path}: {error}") from error
+def _where_from(home: Home, name: str, found: Named) -> dict[str, JSON]:
+    """What is written beside the layer about its origin."""
+    if found.candidate is None:
+        return {"file": Path(name).name, **_dated()}
     with Archive.open(home.archive_url) as archive:
-        found = archive.best(name.removesuffix(BEST)) if name.endswith(BEST) else archive.candidate(name)
-        if found is None:
-            raise ConfigError(f"nothing of {name.removesuffix(BEST)} is scored yet; see `nightshift status`")
-        problem = archive.campaign(found.campaign).problem
-        if problem != "arch":
-            raise ConfigError(f"{found.id} is of a campaign of {problem}, not of arch")
-        return found.code, _provenance(archive, found)
+        return _provenance(archive, found.candidate)
 
 
 def _dated() -> dict[str, JSON]:

@@ -7,18 +7,29 @@ Commands that list or report take --json. Exit codes: 0 done, 1 the run failed, 
 from __future__ import annotations
 
 import errno
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cognition.archive import Archive, ArchiveError
 from cognition.records import MachineFault, round_id
-from flows import approval, arch_layers, budgets, cognition_cli, config, curate, forecast, leaving, registry, views
+from flows import (
+    approval,
+    arch_layers,
+    budgets,
+    cognition_cli,
+    config,
+    curate,
+    forecast,
+    leaving,
+    problem_cli,
+    registry,
+    views,
+)
 from flows.home import Home, open_home
+from flows.output import JsonFlag, console, errors, present
 from flows.terminal import safe
 
 app = typer.Typer(
@@ -30,13 +41,11 @@ app = typer.Typer(
 )
 app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
+app.add_typer(problem_cli.app)
 app.add_typer(arch_layers.app, name="arch")
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Use an in-process Prefect server that ends with the run")]
 
 
@@ -130,71 +139,11 @@ def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool) -> None:
         )
     with _archive(home) as archive:
         report = views.run_report(archive, settings.name, ended)
-    _show(report, as_json, views.print_run)
+    present(report, as_json, views.print_run)
     if ended.is_failure:
         fail(f"{ended.sentence}. `nightshift resume {settings.name}` tries again", code=1)
     if ended.ending == "interrupted":
         sys.exit(130)
-
-
-@app.command()
-def new(
-    folder: Annotated[Path, typer.Argument(help="The folder to make; its name becomes the problem's")],
-    from_evaluator: Annotated[
-        Path | None, typer.Option(help="An evaluator of OpenEvolve, ShinkaEvolve or ASI-Evolve to wrap")
-    ] = None,
-    seed_program: Annotated[Path | None, typer.Option(help="Its seed program, if it is not beside it")] = None,
-    metric: Annotated[str, typer.Option(help="The evaluator's metric to maximise")] = "combined_score",
-) -> None:
-    """Make a folder for a problem of your own, which runs at once."""
-    from flows import scaffold
-
-    if from_evaluator is None:
-        files = scaffold.new(folder)
-    else:
-        files = scaffold.wrap(folder, from_evaluator, seed_program, metric)
-    console.print("\n".join(safe(str(file)) for file in files))
-    console.print(f"\ntry its seed program: nightshift try {safe(str(folder))}")
-    if from_evaluator is None:
-        console.print(f"evolve it without a model: nightshift run {safe(str(folder))} --rounds 3")
-    else:
-        console.print("its scores are self-reported; evolving it takes a model (docs/problems.md)")
-
-
-@app.command("try")
-def try_(
-    problem: Annotated[str, typer.Argument(help="A problem's name or folder")],
-    program: Annotated[Path | None, typer.Argument(help="A program; the seed program if left out")] = None,
-    rung: Annotated[str | None, typer.Option(help="The scale of experiment; the cheapest if left out")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the evaluation")] = 0,
-    option: Annotated[list[str] | None, typer.Option(help="An option of the problem, e.g. n=32")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Try one program on a problem, in the sandbox; nothing is recorded. Exit code 1 if it gets no score."""
-    from flows import trying
-
-    code = None if program is None else program.read_text(encoding="utf-8", errors="surrogateescape")
-    options = config.parse_assignments(option or [])
-    tried = trying.attempt(problem, code, options=options, rung=rung, seed=seed)
-    _show(views.attempt_report(tried), as_json, views.print_attempt)
-    if tried.fitness is None:
-        sys.exit(1)
-
-
-@app.command()
-def audit(
-    problem: Annotated[str, typer.Argument(help="A problem's name or folder")],
-    option: Annotated[list[str] | None, typer.Option(help="An option of the problem, e.g. n=32")] = None,
-    rung: Annotated[str | None, typer.Option(help="The scale of experiment; the cheapest if left out")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Attack a problem's evaluator with programs that cheat. Exit code 1 if one gets a score that it should not."""
-    from flows.auditing import command
-
-    report = command.make(problem, config.parse_assignments(option or []), rung)
-    _show(report, as_json, command.show)
-    if not report["passed"]:
-        sys.exit(1)
 
 
 @app.command()
@@ -243,7 +192,7 @@ def promote(
     settings = config.validate(stored.settings, f"campaign {stored.name}")
     plan = promoting.plan(config.parse_assignments(set_ or []) | {"finalists": finalists, "rung": rung})
     report = promoting.run(home, settings, plan, ephemeral=ephemeral)
-    _show(report, as_json, promoting.show)
+    present(report, as_json, promoting.show)
 
 
 @app.command()
@@ -305,7 +254,7 @@ def status(
     home = open_home()
     with _archive(home) as archive:
         report = views.status_report(archive, home, campaign)
-    _show(report, as_json, views.print_status)
+    present(report, as_json, views.print_status)
 
 
 @app.command()
@@ -320,7 +269,7 @@ def best(
         if found is None:
             raise config.ConfigError("nothing is scored yet; see `nightshift status`")
         report = views.candidate_report(archive, found, out)
-    _show(report, as_json, views.print_candidate)
+    present(report, as_json, views.print_candidate)
 
 
 @app.command()
@@ -332,7 +281,7 @@ def show(
     """One candidate: program, motivation, parents, outcome, analysis, model calls."""
     with _archive(open_home()) as archive:
         report = views.candidate_report(archive, archive.candidate(candidate), out)
-    _show(report, as_json, views.print_candidate)
+    present(report, as_json, views.print_candidate)
 
 
 @app.command(name="report")
@@ -379,7 +328,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     """What this machine offers: sandbox tiers, versions, state folder; and what to install for more."""
     from flows.doctor import examine, print_examination
 
-    _show(examine(open_home()), as_json, print_examination)
+    present(examine(open_home()), as_json, print_examination)
 
 
 @app.command()
@@ -411,7 +360,7 @@ def up(
     """Start what unattended nights need: Prefect and MLflow servers, worker, deployments. What runs is left alone."""
     from flows import fleet
 
-    _show({"services": fleet.up(open_home(), host)}, as_json, views.print_services)
+    present({"services": fleet.up(open_home(), host)}, as_json, views.print_services)
 
 
 @app.command()
@@ -444,7 +393,7 @@ def deploy(
     if not dry_run:
         with fleet.connected(open_home()):
             asyncio.run(deployments.apply_all(wanted))
-    _show(deployments.report(wanted, dry_run), as_json, views.print_deployments)
+    present(deployments.report(wanted, dry_run), as_json, views.print_deployments)
 
 
 def _archive(home: Home) -> Archive:
@@ -458,13 +407,6 @@ def _chosen(archive: Archive, campaign: str | None) -> str:
     if not newest:
         raise config.ConfigError("there is no campaign yet; start one with `nightshift run circle_packing`")
     return newest[0].name
-
-
-def _show(report: dict[str, Any], as_json: bool, printer: Any) -> None:
-    if as_json:
-        print(json.dumps(report, indent=2))
-    else:
-        printer(console, report)
 
 
 if __name__ == "__main__":

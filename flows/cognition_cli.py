@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cognition.archive import Archive
@@ -22,14 +21,13 @@ from cognition.items import Added, ItemStore, Kept
 from cognition.lessons import IDLE_CANDIDATES, KIND
 from cognition.transfer import dump_jsonl, load_jsonl
 from flows.home import open_home
+from flows.output import JsonFlag, console, print_json
 from flows.terminal import safe
 
 app = typer.Typer(
     name="cognition", no_args_is_help=True, help="The cognition base: what is known, and what runs have taught."
 )
-console = Console(highlight=False)
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON")]
 DomainOption = Annotated[str | None, typer.Option(help="Only items of this problem")]
 
 #: `prune --harmful` retires items whose shrunk uplift is below this, with so many rounds in both arms. Ours.
@@ -46,7 +44,7 @@ def list_(
     with _archive() as archive:
         kept = ItemStore(archive).kept_all(domain, None if every else "active")
     if as_json:
-        _print_json([_report(each) for each in kept])
+        print_json([_report(each) for each in kept])
         return
     table = Table("id", "state", "provenance", "for", "against", "uplift", "insight")
     for each in kept:
@@ -67,7 +65,7 @@ def search(
     with _archive() as archive:
         found = ItemStore(archive).recall(domain, query, k)
     if as_json:
-        _print_json([{"score": hit.score, "uplift": hit.uplift, "item": asdict(hit.item)} for hit in found])
+        print_json([{"score": hit.score, "uplift": hit.uplift, "item": asdict(hit.item)} for hit in found])
         return
     for hit in found:
         console.print(f"{hit.score:.4f}  [bold]{safe(hit.item.id)}[/]  {safe(hit.item.insight)}", soft_wrap=True)
@@ -88,7 +86,7 @@ def show(
         if version is not None:
             report |= {"item": asdict(store.at_versions([(item, version)])[0]), "version": version}
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     for name, value in (report.pop("item") | report).items():
         if value not in (None, "", ()):
@@ -101,7 +99,7 @@ def stats(as_json: JsonFlag = False) -> None:
     with _archive() as archive:
         report = _stats(ItemStore(archive))
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     for name, value in report.items():
         console.print(f"[bold]{name}[/]: {safe(json.dumps(value))}", soft_wrap=True)
@@ -129,7 +127,7 @@ def prune(
             "vectors": store.drop_vectors() if vectors else 0,
         }
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         console.print(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in report.items()))
 
@@ -170,7 +168,7 @@ def import_(
         ]
     report = _imported(len(items), clean, held)
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     console.print(
         f"{len(report['added'])} added or changed, {len(report['twins'])} say what is there already, "
@@ -238,7 +236,3 @@ def _harmful(store: ItemStore) -> list[str]:
 
 def _uplift(kept: Kept) -> str:
     return "not known" if kept.uplift is None else f"{kept.uplift.shrunk:+.3f}"
-
-
-def _print_json(report: object) -> None:
-    print(json.dumps(report, indent=2))

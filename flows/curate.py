@@ -22,9 +22,11 @@ from rich.progress import Progress, TextColumn
 
 from cognition.archive import Archive
 from cognition.records import Failure
-from flows import registry
+from flows import output, registry
 from flows.config import ConfigError, parse_assignments
 from flows.home import Home, open_home
+from flows.output import JsonFlag
+from flows.programs import Named, named
 from tasks.sandbox import Pool, open_sandbox
 from tasks.sandbox.leftovers import own
 from tasks.sandbox.parse_gate import parse
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from curation.scale.apply import Applied, Plan, Watch
 
 app = typer.Typer(help="Clean data with a strategy that a campaign has found.", no_args_is_help=True)
-console = Console(highlight=False, stderr=True)
-BEST = "-best"
 Strategy = Annotated[str, typer.Option("--strategy", help="A file, a candidate's id, or CAMPAIGN-best")]
 
 
@@ -52,7 +52,7 @@ def apply_command(
     executor: Annotated[str, typer.Option(help="local, slurm or ray")] = "local",
     set_: Annotated[list[str] | None, typer.Option("--set", help="An executor's setting, slurm_partition=...")] = None,
     unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the strategy without isolation")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Clean a whole data set. What is done is not done again: the same command goes on where it stopped."""
     from curation.scale.apply import need_datatrove
@@ -64,7 +64,7 @@ def apply_command(
     if form not in ("", "jsonl", "jsonl.gz", "parquet"):
         raise ConfigError(f"--format {form}: expected jsonl, jsonl.gz or parquet")
     home = open_home()
-    code = program(home, strategy)
+    code = named(home.archive_url, strategy, "curation").code
     opener = partial(sandbox_in, str(home.scratch), unsafe_no_sandbox)
     plan = Plan(
         code=code,
@@ -81,7 +81,9 @@ def apply_command(
     try:
         done = _run(plan, opener, quiet=as_json)
     except ShardStopped as stopped:
-        console.print(f"[red]nightshift:[/] stopped at a fault, as asked for: {stopped}", markup=True, soft_wrap=True)
+        output.errors.print(
+            f"[red]nightshift:[/] stopped at a fault, as asked for: {stopped}", markup=True, soft_wrap=True
+        )
         sys.exit(1)
     _show(done, as_json)
 
@@ -90,52 +92,26 @@ def apply_command(
 def examine(
     strategy: Strategy,
     again: Annotated[bool, typer.Option(help="Measure again instead of showing the stored result")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Score a finalist on hidden families of noise, once. The result is kept apart from every campaign."""
     from curation.domain import Curation
     from tasks.artefacts import workspace
 
     home = open_home()
-    code = program(home, strategy)
+    found = named(home.archive_url, strategy, "curation")
+    code = found.code
     place = workspace(home.artefact_root, "curation-examined", _name_of(code))
     if again or not place.exists("result.json"):
         with sandbox_in(str(home.scratch), False) as sandbox:
             _checked(code, partial(sandbox_in, str(home.scratch), False))
-            measured = Curation(_options(home, strategy)).examine(code, 0, sandbox, place)
+            measured = Curation(_options(home, found)).examine(code, 0, sandbox, place)
         if isinstance(measured, Failure):
             raise ConfigError(f"the strategy fails ({measured.kind}): {measured.reason}")
         content = {"metrics": measured.metrics, "intervals_95": measured.breakdown["intervals_95"]}
         place.write("result.json", json.dumps(content).encode())
     result = json.loads(place.read("result.json"))
-    if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
-        return
-    low, high = result["intervals_95"]["f1"]
-    out = Console(highlight=False)
-    out.print(f"hidden families: F1 {result['metrics']['f1']:.4f} (95%: {low:.4f} to {high:.4f})")
-    for name in ("precision", "recall", "judge", "bits_per_byte", "private_left", "repeated_left"):
-        out.print(f"  {name:14} {result['metrics'][name]:.4f}")
-
-
-def program(home: Home, strategy: str) -> str:
-    """The code behind a file's name, a candidate's id, or CAMPAIGN-best. Raises ConfigError, ArchiveError."""
-    path = Path(strategy)
-    if path.suffix == ".py" or path.is_file():
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {path}: {error}") from error
-    with Archive.open(home.archive_url) as archive:
-        if not strategy.endswith(BEST):
-            return archive.candidate(strategy).code
-        campaign = archive.campaign(strategy.removesuffix(BEST))
-        if campaign.problem != "curation":
-            raise ConfigError(f"{campaign.name} is a campaign of {campaign.problem}, not of curation")
-        best = archive.best(campaign.name)
-    if best is None:
-        raise ConfigError(f"nothing of {campaign.name} is scored yet; see `nightshift status`")
-    return best.code
+    output.present(result, as_json, _print_examined)
 
 
 @contextmanager
@@ -169,14 +145,14 @@ def _checked(code: str, opener: Any) -> Any:
     return steps
 
 
-def _options(home: Home, strategy: str) -> Any:
-    """The campaign's options where the strategy is a campaign's best; else the defaults."""
+def _options(home: Home, found: Named) -> Any:
+    """The options of the strategy's campaign; of a file the defaults."""
     from curation.domain import Curation
 
-    if not strategy.endswith(BEST):
+    if found.candidate is None:
         return Curation.Options()
     with Archive.open(home.archive_url) as archive:
-        settings = archive.campaign(strategy.removesuffix(BEST)).settings
+        settings = archive.campaign(found.candidate.campaign).settings
     domain: Any = registry.load(settings["problem"], settings["options"])
     return domain.options
 
@@ -205,7 +181,7 @@ def _run(plan: Plan, opener: Any, quiet: bool) -> Applied:
     columns = (TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total} files"))
     try:
         files = len(inputs(plan.source))
-        with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+        with Progress(*columns, console=output.errors, disable=quiet, transient=True) as progress:
             bar = progress.add_task("cleaning", total=files)
             return apply(plan, opener, _watcher(progress, bar))
     except ApplyError as error:
@@ -220,14 +196,21 @@ def _watcher(progress: Progress, bar: Any) -> Watch:
     return watch
 
 
+def _print_examined(out: Console, result: dict[str, Any]) -> None:
+    low, high = result["intervals_95"]["f1"]
+    out.print(f"hidden families: F1 {result['metrics']['f1']:.4f} (95%: {low:.4f} to {high:.4f})")
+    for name in ("precision", "recall", "judge", "bits_per_byte", "private_left", "repeated_left"):
+        out.print(f"  {name:14} {result['metrics'][name]:.4f}")
+
+
 def _show(done: Applied, as_json: bool) -> None:
     counts = done.counts
     if as_json:
         content = {**asdict(counts), "shards": done.shards, "done_before": done.done_before, "books": str(done.books)}
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        output.print_json(content)
         return
     faults = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.faults.items())) or "none"
-    out = Console(highlight=False)
+    out = output.console
     out.print(f"{done.shards} files, {done.done_before} of them done before; {counts.read} documents read")
     out.print(
         f"kept {counts.kept}, dropped {counts.dropped_by_strategy} by the strategy and "

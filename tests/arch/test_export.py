@@ -19,11 +19,12 @@ from arch.exporting.assemble import EXPORTS, MIXERS, SECTIONS, ExportError, asse
 from arch.inside.synthetic import Tokens
 from arch.recipes import TINY
 from arch.reference import program
-from cognition.archive import Archive, ArchiveError
+from cognition.archive import Archive
 from flows import arch_layers
 from flows.cli import app
 from flows.config import ConfigError
 from flows.home import open_home
+from flows.programs import named
 from tasks.contract import Failure, Sandbox
 from tests.arch import zoo
 from tests.cognition import play
@@ -193,7 +194,8 @@ def test_a_candidate_is_exported_with_its_lineage_and_scores() -> None:
         first = play.played(archive, 0, 0.5)
         second = play.played(archive, 1, 0.6, first)
         third = play.played(archive, 2, 0.7, second)
-    _, provenance = arch_layers._found(home, f"{play.NAME}-best")
+    name = f"{play.NAME}-best"
+    provenance = arch_layers._where_from(home, name, named(home.archive_url, name, "arch"))
     assert (provenance["candidate"], provenance["fitness"], provenance["licence"]) == (third, 0.7, "Apache-2.0")
     assert provenance["lineage"] == [
         {"candidate": second, "made_from": [first], "fitness": 0.6},
@@ -201,9 +203,3 @@ def test_a_candidate_is_exported_with_its_lineage_and_scores() -> None:
     ]
     evaluations = provenance["evaluations"]
     assert evaluations == [{"rung": "explore", "seed": 1, "contract_version": "1", "metrics": {"sum": 2.0}}]
-
-
-@pytest.mark.usefixtures("_home")
-def test_an_unknown_candidate_is_one_line() -> None:
-    with pytest.raises(ArchiveError):
-        arch_layers._found(open_home(), "nothing-0001")

@@ -8,27 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cognition.archive import ArchiveError
 from curation import references
 from flows import curate
 from flows.cli import app
 from flows.config import ConfigError
-from flows.home import open_home
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(tmp_path / "home"))
-
-
-def test_a_program_is_a_file_or_a_candidate(tmp_path: Path) -> None:
-    path = tmp_path / "mine.py"
-    path.write_text(references.code("raw"))
-    assert curate.program(open_home(), str(path)) == references.code("raw")
-    with pytest.raises(ArchiveError):
-        curate.program(open_home(), "nothing-best")
-    with pytest.raises(ConfigError, match="cannot read"):
-        curate.program(open_home(), str(tmp_path / "missing.py"))
 
 
 def test_apply_cleans_a_folder_and_says_what_it_did(tmp_path: Path) -> None:
