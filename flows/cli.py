@@ -298,7 +298,7 @@ def morning_report(
     with _archive(home) as archive:
         made = command.make(archive, home, _chosen(archive, campaign), since, out)
     if as_json:
-        print(command.as_json(made))
+        sys.stdout.write(command.as_json(made))
     elif out is None:
         command.show(console, made)
     else:
@@ -318,7 +318,7 @@ def compare(
     with _archive(home) as archive:
         found = command.make(archive, home, one, other)
     if as_json:
-        print(command.as_json(found))
+        sys.stdout.write(command.as_json(found))
     else:
         command.show(console, found)
 
