@@ -20,6 +20,7 @@ from cognition.archive import Archive
 from flows import local_server, services
 from flows.fleet import WORKER
 from flows.home import Home, open_home
+from tests.flows import prefect_api
 
 ROOT = Path(__file__).parents[2]
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -95,13 +96,7 @@ class Fleet:
         return running.pid
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
-        url = f"{self.server.api_url}{path}"
-        answer = httpx.post(url, json=body, timeout=30)
-        while answer.status_code == 503:  # busy: come back, as Prefect's client does
-            time.sleep(float(answer.headers["retry-after"]))
-            answer = httpx.post(url, json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+        return prefect_api.post(f"{self.server.api_url}{path}", body)
 
     def flow_runs(self, name: str) -> list[dict[str, Any]]:
         return list(self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}}))

@@ -20,6 +20,7 @@ from flows import approval, asking, cli, progress
 from flows.campaign import Ended
 from flows.config import ConfigError, Settings
 from flows.home import open_home
+from tests.flows import prefect_api
 
 SOON_H = 0.5 / 3600
 
@@ -82,6 +83,7 @@ def _person(answers: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
                 shown[name] = _send_form(name, answer)
         except BaseException as error:  # noqa: BLE001  # shown by the test, not lost in the thread
             failed.append(error)
+            progress.stop_requested.set()  # or the run would wait its hours for somebody who has left
 
     person = threading.Thread(target=sit, daemon=True)
     person.start()
@@ -93,24 +95,24 @@ def _person(answers: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:
 
 def _send_form(name: str, answer: dict[str, Any]) -> str:
     """What the button Resume does; returns the description above the form."""
+    server = os.environ["PREFECT_API_URL"]
     wanted = {"flow_runs": {"name": {"any_": [name]}, "state": {"type": {"any_": ["PAUSED"]}}}}
-    with httpx.Client(base_url=os.environ["PREFECT_API_URL"], timeout=10) as api:
-        for _ in range(150):
-            found = api.post("/flow_runs/filter", json=wanted).json()
-            keys = found[0]["state"]["state_details"]["run_input_keyset"] if found else {}
-            place = f"/flow_runs/{found[0]['id']}" if found else ""
-            if found and (described := api.get(f"{place}/input/{keys['description']}")).status_code == 200:
-                refused = api.post(f"{place}/resume", json={"run_input": {"nonsense": 1}}).json()
-                assert refused["status"] == "REJECT"
-                assert api.post(f"{place}/resume", json={"run_input": answer}).json()["status"] == "ACCEPT"
-                return str(json.loads(described.text))
-            time.sleep(0.2)
+    for _ in range(150):
+        found = prefect_api.post(f"{server}/flow_runs/filter", wanted)
+        keys = found[0]["state"]["state_details"]["run_input_keyset"] if found else {}
+        place = f"{server}/flow_runs/{found[0]['id']}" if found else ""
+        if found and (described := httpx.get(f"{place}/input/{keys['description']}", timeout=30)).status_code == 200:
+            refused = prefect_api.post(f"{place}/resume", {"run_input": {"nonsense": 1}})
+            assert refused["status"] == "REJECT"
+            assert prefect_api.post(f"{place}/resume", {"run_input": answer})["status"] == "ACCEPT"
+            return str(json.loads(described.text))
+        time.sleep(0.2)
     raise AssertionError(f"{name} was never paused")
 
 
 def _state_of(name: str) -> str:
     wanted = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
-    return str(httpx.post(f"{os.environ['PREFECT_API_URL']}/flow_runs/filter", json=wanted).json()[0]["state"]["name"])
+    return str(prefect_api.post(f"{os.environ['PREFECT_API_URL']}/flow_runs/filter", wanted)[0]["state"]["name"])
 
 
 def test_an_approved_rung_is_spent_on(listener: _Listener, tmp_path: Path) -> None:

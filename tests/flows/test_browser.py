@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from cognition.archive import Archive
 from flows import services
 from flows.local_server import MLFLOW
 from tasks.tracking import open_tracker
+from tests.flows import prefect_api
 from tests.flows.fleet import Fleet, wait_for
 from tests.flows.test_campaign import _run, _settings
 
@@ -72,7 +72,7 @@ def test_a_failed_round_has_a_retry_button(home: Path, tmp_path: Path, request: 
     assert _run(settings).is_failure
     api = os.environ["PREFECT_API_URL"]
     wanted = {"flow_runs": {"name": {"any_": ["button-0001"]}}}
-    (failed,) = httpx.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).json()
+    (failed,) = prefect_api.post(f"{api}/flow_runs/filter", wanted)
     page = request.getfixturevalue("page")  # not before: where it is open, no campaign can have an event loop
     page.goto(f"{api.removesuffix('/api')}/runs/flow-run/{failed['id']}")
     page.get_by_role("button", name="Retry").wait_for()
