@@ -1,4 +1,4 @@
-"""Parameters, state and FLOPs per token of a mixer against the baseline's: equal size, or no comparison. Pure.
+"""Parameters, state and FLOPs per token of a mixer against the baseline's: equal size, or no ranking. Pure.
 
 FLOPs are what torch's counter sees (matrix products, not element-wise work); the state is what `recurrent` hands over.
 Both are measured in the candidate's process and so are claims; parameters (buffers included) are counted again outside,
@@ -6,6 +6,8 @@ from the weights that leave training.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from arch.recipes import Recipe
 from arch.verdicts import WrongForm, number
@@ -29,18 +31,24 @@ def sizes(numbers: JSON) -> dict[str, float]:
         raise WrongForm(f"sizes: {type(error).__name__}: {error}") from None
 
 
-def issues(candidate: dict[str, float], baseline: dict[str, float], tolerance: float) -> list[Issue]:
-    """One issue per size that is more than `tolerance` above the baseline's. Smaller is always allowed."""
-    found = []
-    for name in NAMES:
-        limit = baseline[name] * (1.0 + tolerance)
-        if candidate[name] > limit:
-            ratio = candidate[name] / baseline[name] - 1.0
-            message = (
-                f"{name.replace('_', ' ')}: {candidate[name]:.0f}, {ratio:+.1%} of the baseline's {baseline[name]:.0f}"
-            )
-            found.append(Issue("budget", f"budget: {message} (limit {tolerance:+.0%})"))
-    return found
+def over(candidate: Mapping[str, float], baseline: Mapping[str, float], tolerance: float) -> list[str]:
+    """One sentence per size that is more than `tolerance` above the baseline's. Smaller is always allowed.
+
+    >>> over({"parameters": 120.0, "state_numbers": 4.0, "flops_per_token": 9.0},
+    ...      {"parameters": 100.0, "state_numbers": 4.0, "flops_per_token": 10.0}, 0.05)
+    ["parameters: 120, +20.0% of the baseline's 100 (limit +5%)"]
+    """
+    return [
+        f"{name.replace('_', ' ')}: {candidate[name]:.0f}, {candidate[name] / baseline[name] - 1.0:+.1%} of the "
+        f"baseline's {baseline[name]:.0f} (limit {tolerance:+.0%})"
+        for name in NAMES
+        if candidate[name] > baseline[name] * (1.0 + tolerance)
+    ]
+
+
+def issues(candidate: Mapping[str, float], baseline: Mapping[str, float], tolerance: float) -> list[Issue]:
+    """What is too large even for the Pareto front."""
+    return [Issue("budget", f"budget: {sentence}") for sentence in over(candidate, baseline, tolerance)]
 
 
 def feature(name: str, value: float, recipe: Recipe) -> float:

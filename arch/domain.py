@@ -30,6 +30,7 @@ from tasks.contract import (
     MachineFault,
     Measurements,
     Needs,
+    Objective,
     Sandbox,
     Score,
     Step,
@@ -53,7 +54,10 @@ class ArchOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tolerance: float = Field(
-        0.05, ge=0, le=1, description="How far above the baseline's size, state and FLOPs is allowed"
+        0.05, ge=0, le=1, description="How far above the baseline's size, state and FLOPs a ranked mixer may be"
+    )
+    front_tolerance: float = Field(
+        1.0, ge=0, le=9, description="How far a mixer may be that competes on the Pareto front only"
     )
     tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
 
@@ -66,6 +70,17 @@ class Arch(BaseDomain):
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = (*RUNGS, *SCALES)
     preload: ClassVar[tuple[str, ...]] = PRELOAD
+    objectives: ClassVar[tuple[Objective, ...]] = (
+        Objective("recall_accuracy", "max"),
+        Objective("bits_per_byte", "min"),
+        Objective("state_numbers", "min"),
+        Objective("flops_per_token", "min"),
+        Objective("parameters", "min"),
+    )
+    scalarisation: ClassVar[str] = (
+        "half from bits per byte, half from recall, each a sigmoid of the gain relative to DeltaNet; sizes are not in "
+        "it, and a mixer that is larger than its tolerance is in no ranking"
+    )
 
     def __init__(self, options: ArchOptions | None = None) -> None:
         self.options = options or ArchOptions()
@@ -124,7 +139,7 @@ class Arch(BaseDomain):
             return [Issue(str(probed.kind), f"the mixer could not be checked: {probed.reason}")]
         try:
             found = verdicts.issues(probed.numbers)
-            return found or self._over_budget(probed.numbers, recipe, sandbox)
+            return found or self._too_large(probed.numbers, recipe, sandbox)
         except verdicts.WrongForm as error:
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
@@ -132,11 +147,16 @@ class Arch(BaseDomain):
         """Those of every rung on a CPU: a candidate is promoted without being probed again."""
         return causal_lengths(self.recipe(rung) for rung in RUNGS)
 
-    def _over_budget(self, numbers: JSON, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
+    def _too_large(self, numbers: JSON, recipe: Recipe, sandbox: Sandbox) -> list[Issue]:
+        """For the Pareto front too. What is only too large for the ranking is trained and scored."""
         seed = exchange.probe(program("delta_net"), recipe, budget.CHECKS, (97,), sandbox)
         if isinstance(seed, Failure):
             raise MachineFault(f"the seed program cannot be measured: {seed.reason}")
-        return budget.issues(budget.sizes(numbers), budget.sizes(seed.numbers), self.options.tolerance)
+        return budget.issues(budget.sizes(numbers), budget.sizes(seed.numbers), self._front_tolerance)
+
+    @property
+    def _front_tolerance(self) -> float:
+        return max(self.options.tolerance, self.options.front_tolerance)
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """Every run at every learning rate; what a former try has finished is not trained again.
@@ -183,7 +203,10 @@ class Arch(BaseDomain):
         )
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
-        """The mean fitness over seeds, with its standard error, against the baseline's means of the same campaign."""
+        """The mean fitness over seeds, with its standard error, against the baseline's means of the same campaign.
+
+        A mixer above the tolerance gets its fitness and no rank.
+        """
         if not evaluations:
             return Failure(FailureKind.INVALID, "there is no evaluation to score")
         base = baseline or evaluations
@@ -192,7 +215,9 @@ class Arch(BaseDomain):
             scoring.fitness(each.metrics["bits_per_byte"], each.metrics["recall_accuracy"], base_loss, base_recall)
             for each in evaluations
         ]
-        return Score(sum(values) / len(values), scoring.spread(values), len(values))
+        sizes, allowed = ({name: _mean(each, name) for name in budget.NAMES} for each in (evaluations, base))
+        unranked = "; ".join(budget.over(sizes, allowed, self.options.tolerance))
+        return Score(sum(values) / len(values), scoring.spread(values), len(values), unranked)
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
         """State, FLOPs per token and parameters of the mixer, each relative to a generous bound."""
@@ -216,7 +241,8 @@ Define `class Mixer(nn.Module)` with
 - `recurrent(self, x_BTD, state=None)`: (y_BTD, state), token by token; the state (tensors in tuples or dicts, the same
   size at all times) is all that one call hands to the next. It must agree with `forward` to 1e-4.
 Causal in train and eval mode, independent across the batch, no T x T anywhere, no loop over tokens in `forward`, finite
-gradients for every parameter. Parameters, state numbers and FLOPs per token at most {tolerance}% above DeltaNet's.
+gradients for every parameter. Parameters, state numbers and FLOPs per token at most {tolerance}% above DeltaNet's; a
+larger mixer is in no ranking and competes on the Pareto front only.
 Imports: torch, torch.nn, torch.nn.functional, math, functools, typing and
 `mixers`: linear_attention(q, k, v), decayed_attention(q, k, v, g), delta_rule(q, k, v, beta),
 gated_delta_rule(q, k, v, g, beta): (B, T, H, D) each, g and beta (B, T, H), g <= 0 a log decay that may also be

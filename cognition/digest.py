@@ -25,6 +25,7 @@ class CandidateDigest:
     parents: tuple[str, ...]
     provenance: Provenance
     outcome: Outcome
+    metrics: dict[str, float]  # means over the evaluations
     sandbox_tier: str
 
     @property

@@ -154,7 +154,7 @@ def _rank(tx: Connection, row: Found, result: RoundResult, candidate: str) -> No
     """Enter the ranking and the island's cells; migrate when it is time."""
     seq = newest_sequence(tx)
     sample: Sample = row.sample
-    if isinstance(result.outcome, Score):
+    if isinstance(result.outcome, Score) and result.outcome.ranks:
         _add_score(tx, row.campaign, candidate, seq, result.outcome)
         if sample.grid is not None and sample.island is not None:
             cell = elites.cell_of(result.features, sample.grid.bins)
@@ -169,9 +169,9 @@ def _improved(tx: Connection, row: Found, outcome: Outcome) -> bool | None:
     sample: Sample = row.sample
     query = select(candidates.c.outcome).where(candidates.c.id == sample.parent)
     parent: Outcome | None = tx.execute(query).scalar()
-    if not isinstance(parent, Score):
+    if not isinstance(parent, Score) or not parent.ranks:
         return None
-    return isinstance(outcome, Score) and outcome.fitness > parent.fitness
+    return isinstance(outcome, Score) and outcome.ranks and outcome.fitness > parent.fitness
 
 
 def _is_time(tx: Connection, campaign: str, grid: Grid) -> bool:

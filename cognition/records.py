@@ -79,10 +79,17 @@ class Score:
     fitness: float
     standard_error: float | None = None
     evaluations: int = 1
+    #: Why the candidate is in no ranking and competes on the Pareto front only, e.g. a larger state; "" if it ranks.
+    unranked: str = ""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.fitness):
             raise ValueError(f"a fitness is a finite number, not {self.fitness}: return a Failure instead")
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the fitness may be compared with others'."""
+        return not self.unranked
 
 
 Outcome = Score | Failure

@@ -52,6 +52,7 @@ class RoundSummary:
     outcome_kind: str | None  # "scored", a FailureKind, or None while there is no outcome
     fitness: float | None
     best_fitness: float | None  # of this and all rounds of lower index
+    unranked: str  # why its fitness is in no ranking; "" if it is
     reason: str  # why there is no score
     failed_step: str
     started_at: str
@@ -275,11 +276,12 @@ def _summary(row: Found, best: float | None) -> RoundSummary:
     outcome: Outcome | None = row.outcome
     sample: Sample | None = row.sample
     fitness = outcome.fitness if isinstance(outcome, Score) else None
-    known = [value for value in (best, fitness) if value is not None]
+    unranked = outcome.unranked if isinstance(outcome, Score) else ""
+    known = [value for value in (best, None if unranked else fitness) if value is not None]
     kind, reason = None, row.reason
     if outcome is not None:
         kind = "scored" if isinstance(outcome, Score) else str(outcome.kind)
-        reason = row.reason or ("" if isinstance(outcome, Score) else outcome.reason)
+        reason = row.reason or (unranked if isinstance(outcome, Score) else outcome.reason)
     return RoundSummary(
         index=row.round_index,
         id=row.id,
@@ -292,6 +294,7 @@ def _summary(row: Found, best: float | None) -> RoundSummary:
         outcome_kind=kind,
         fitness=fitness,
         best_fitness=max(known, default=None),
+        unranked=unranked,
         reason=reason,
         failed_step=row.failed_step,
         started_at=row.started_at,

@@ -39,7 +39,8 @@ class Alarm:
         """After every round; outcome None: it failed by our machine's fault."""
         if not self.settings.alerts.enabled:
             return
-        facts = Facts(index, _ending(outcome), outcome.fitness if isinstance(outcome, Score) else None, budgets)
+        fitness = outcome.fitness if isinstance(outcome, Score) and outcome.ranks else None
+        facts = Facts(index, _ending(outcome), fitness, budgets)
         self.state, fresh = alerts.after_round(self.settings.alerts, self.state, facts)
         for alert in fresh:
             emit(alert, self.settings.name, self.settings.problem, index)

@@ -23,6 +23,7 @@ from flows import (
     config,
     curate,
     forecast,
+    front_cli,
     leaving,
     problem_cli,
     registry,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
 app.add_typer(problem_cli.app)
+app.add_typer(front_cli.app)
 app.add_typer(arch_layers.app, name="arch")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
@@ -110,7 +112,7 @@ def resume(
 ) -> None:
     """Go on with a campaign where it stopped; failed rounds are run again, and budgets can be topped up."""
     with _archive(open_home()) as archive:
-        stored = archive.campaign(_chosen(archive, campaign))
+        stored = archive.campaign(views.chosen(archive, campaign))
     changes = config.parse_assignments(set_ or []) | ({} if rounds is None else {"rounds": rounds})
     values = budgets.topped_up(stored.settings, changes)
     _run(config.validate(values, f"campaign {stored.name}"), ephemeral=ephemeral, as_json=as_json)
@@ -188,7 +190,7 @@ def promote(
 
     home = open_home()
     with _archive(home) as archive:
-        stored = archive.campaign(_chosen(archive, campaign))
+        stored = archive.campaign(views.chosen(archive, campaign))
     settings = config.validate(stored.settings, f"campaign {stored.name}")
     plan = promoting.plan(config.parse_assignments(set_ or []) | {"finalists": finalists, "rung": rung})
     report = promoting.run(home, settings, plan, ephemeral=ephemeral)
@@ -205,7 +207,7 @@ def approve(
     """Say yes (or no) to a campaign whose rung needs it; one that waits sees it at once."""
     home = open_home()
     with _archive(home) as archive:
-        stored = archive.campaign(_chosen(archive, campaign))
+        stored = archive.campaign(views.chosen(archive, campaign))
     rung = rung or str(stored.settings["evaluate"]["rung"])
     decision = approval.Decision("veto" if no else "accept", note)
     approval.decide(approval.campaign_desk(home.artefact_root, stored.name), approval.key_of(rung), decision)
@@ -265,7 +267,7 @@ def best(
 ) -> None:
     """The best candidate: program, score, figure."""
     with _archive(open_home()) as archive:
-        found = archive.best(_chosen(archive, campaign))
+        found = archive.best(views.chosen(archive, campaign))
         if found is None:
             raise config.ConfigError("nothing is scored yet; see `nightshift status`")
         report = views.candidate_report(archive, found, out)
@@ -296,7 +298,7 @@ def morning_report(
 
     home = open_home()
     with _archive(home) as archive:
-        made = command.make(archive, home, _chosen(archive, campaign), since, out)
+        made = command.make(archive, home, views.chosen(archive, campaign), since, out)
     if as_json:
         sys.stdout.write(command.as_json(made))
     elif out is None:
@@ -341,7 +343,7 @@ def sync(
     home = open_home()
     with _archive(home) as archive:
         if campaign is not None:
-            archive.requeue(_chosen(archive, campaign))
+            archive.requeue(views.chosen(archive, campaign))
         try:
             published = drain(open_tracker(home.tracking_uri, home.mlflow_artefacts), archive)
         except Exception as error:  # noqa: BLE001  # whatever MLflow raises, the answer is the same
@@ -398,15 +400,6 @@ def deploy(
 
 def _archive(home: Home) -> Archive:
     return Archive.open(home.archive_url)
-
-
-def _chosen(archive: Archive, campaign: str | None) -> str:
-    if campaign is not None:
-        return archive.campaign(campaign).name
-    newest = archive.campaigns()
-    if not newest:
-        raise config.ConfigError("there is no campaign yet; start one with `nightshift run circle_packing`")
-    return newest[0].name
 
 
 if __name__ == "__main__":

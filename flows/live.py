@@ -75,9 +75,11 @@ class LiveView:
         return head + f"[red]our fault[/]  {_shortened(ended.reason)}"
 
     def _scored(self, score: Score) -> str:
+        text = f"{score.fitness:.10f}"
+        if not score.ranks:
+            return f"{text}  [dim]front only: {_shortened(score.unranked)}[/]"
         improved = self.best is None or score.fitness > self.best
         self.best = score.fitness if improved else self.best
-        text = f"{score.fitness:.10f}"
         return f"[bold green]{text}  new best[/]" if improved else text
 
 

@@ -9,7 +9,7 @@ from flows import spending
 from flows.alerts import AlertsSettings, Budget
 from flows.report import deliver
 from flows.report.escape import markdown_text
-from flows.report.records import Goal, Report
+from flows.report.records import Report
 from tasks.artefacts import UriWorkspace, workspace
 from tasks.codec import encode
 from tasks.engine import Engine
@@ -64,8 +64,8 @@ def spend_by_role(engine: Engine) -> dict[str, float]:
 
 def report_of(engine: Engine, settings: AlertsSettings, sentence: str, budgets: tuple[Budget, ...]) -> Report | None:
     """The morning report as of now; None, and a line in the log, if it cannot be made."""
-    goal = Goal(engine.brief.metric, engine.brief.best_known)
     try:
+        goal = deliver.as_goal(engine.domain, engine.brief)
         return deliver.make(
             engine.archive, engine.campaign, goal, settings, campaign_place(engine), ending=sentence, budgets=budgets
         )

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from flows.trying import Attempt
 
 
+def chosen(archive: Archive, campaign: str | None) -> str:
+    """The campaign of that name, or the newest. Raises ConfigError if there is none."""
+    if campaign is not None:
+        return archive.campaign(campaign).name
+    newest = archive.campaigns()
+    if not newest:
+        raise config.ConfigError("there is no campaign yet; start one with `nightshift run circle_packing`")
+    return newest[0].name
+
+
 def split_round(archive: Archive, name: str) -> tuple[str, int]:
     """Campaign and index of a round id. Raises ConfigError."""
     campaign, _, index = name.rpartition("-")

@@ -48,6 +48,7 @@ __all__ = [
     "MachineFault",
     "Measurements",
     "Needs",
+    "Objective",
     "Outcome",
     "Sandbox",
     "Score",
@@ -119,6 +120,18 @@ class Trained:
         raise KeyError(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric that a problem wants high or low, beside others: an axis of the Pareto front."""
+
+    metric: str
+    goal: Literal["max", "min"] = "max"
+
+    def signed(self, value: float) -> float:
+        """The value with a sign that makes higher better."""
+        return value if self.goal == "max" else -value
+
+
 Step = Literal["train", "benchmark"]
 
 
@@ -177,6 +190,14 @@ class Domain(Protocol):
     def preload(self) -> tuple[str, ...]:
         """Modules that the sandbox imports once for all candidates, e.g. ("torch",)."""
 
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The axes of the Pareto front, none for a problem with one aim. `score` still says what ranks."""
+
+    @property
+    def scalarisation(self) -> str:
+        """How `score` makes one fitness of the objectives, in words for people; "" without objectives."""
+
     def brief(self) -> Brief:
         """Goal, program contract, seed program, cognition seeds, prompt additions."""
 
@@ -219,6 +240,8 @@ class BaseDomain:
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("explore",)
     preload: ClassVar[tuple[str, ...]] = ()
+    objectives: ClassVar[tuple[Objective, ...]] = ()
+    scalarisation: ClassVar[str] = ""
 
     def needs(self, step: Step, rung: str) -> Needs:
         """No GPU, and no bound known."""

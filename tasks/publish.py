@@ -137,7 +137,7 @@ def machine_failed(engine: Engine, round: Round, step: str, reason: str) -> None
 def outcome_tags(outcome: Outcome) -> dict[str, str]:
     """Outcome and reason as tags."""
     if isinstance(outcome, Score):
-        return {"nightshift.outcome": "scored", "nightshift.reason": ""}
+        return {"nightshift.outcome": "scored", "nightshift.reason": outcome.unranked}
     return {"nightshift.outcome": str(outcome.kind), "nightshift.reason": outcome.reason}
 
 

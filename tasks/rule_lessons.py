@@ -33,6 +33,8 @@ def rule_lessons(domain: str, code: str, genome: JSON, outcome: Score, parent: C
     """What the comparison with the candidate it was made from says; nothing if it cannot be told."""
     if parent is None or not isinstance(parent.outcome, Score) or not _differs(outcome, parent.outcome):
         return ()
+    if not (outcome.ranks and parent.outcome.ranks):  # of another size: a gain says nothing about the change
+        return ()
     change = only_change(parent, code, genome)
     if change is None:
         return ()

@@ -168,6 +168,17 @@ class DomainContract:
         features = domain.features(judged.measurements)
         assert {name: value for name, value in features.items() if not 0.0 <= value <= 1.0} == {}
 
+    def test_objectives_are_measured_and_their_scalarisation_is_said(
+        self, domain: Domain, sandbox: Sandbox, workspace: Workspace
+    ) -> None:
+        if not domain.objectives:
+            assert not domain.scalarisation
+            return
+        judged = judge(domain, domain.brief().seed_program, sandbox, workspace)
+        assert judged.measurements is not None
+        assert [each.metric for each in domain.objectives if each.metric not in judged.measurements.metrics] == []
+        assert domain.scalarisation
+
     def test_artefacts_are_where_they_say(self, domain: Domain, sandbox: Sandbox, workspace: Workspace) -> None:
         judged = judge(domain, domain.brief().seed_program, sandbox, workspace)
         assert judged.measurements is not None

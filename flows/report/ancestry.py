@@ -64,8 +64,9 @@ def improving(digests: Mapping[str, CandidateDigest]) -> frozenset[str]:
 
 def _improves(digest: CandidateDigest, before: Sequence[str], digests: Mapping[str, CandidateDigest]) -> bool:
     outcomes = [digests[id].outcome for id in before if id in digests]
-    scores = [outcome.fitness for outcome in outcomes if isinstance(outcome, Score)]
-    return isinstance(digest.outcome, Score) and bool(scores) and digest.outcome.fitness > max(scores)
+    scores = [outcome.fitness for outcome in outcomes if isinstance(outcome, Score) and outcome.ranks]
+    found = digest.outcome
+    return isinstance(found, Score) and found.ranks and bool(scores) and found.fitness > max(scores)
 
 
 def item_uses(

@@ -18,6 +18,7 @@ from flows.report import figures, markdown, page
 from flows.report.gather import Occasion, gather
 from flows.report.records import Goal, Report
 from tasks.artefacts import ArtefactError, UriWorkspace
+from tasks.contract import Brief, Domain
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,15 @@ def make(
 def goal_of(problem: str, options: dict[str, object]) -> Goal:
     """What the problem's scores measure; a problem that is not installed here can still be reported on."""
     try:
-        brief = registry.load(problem, options).brief()
+        domain = registry.load(problem, options)
     except registry.UnknownProblem:
         return Goal("score")
-    return Goal(brief.metric, brief.best_known)
+    return as_goal(domain, domain.brief())
+
+
+def as_goal(domain: Domain, brief: Brief) -> Goal:
+    """What the report needs to know of a problem."""
+    return Goal(brief.metric, brief.best_known, domain.objectives, domain.scalarisation)
 
 
 def previous(place: UriWorkspace) -> Previous | None:

@@ -12,6 +12,7 @@ from cognition.records import Candidate, Cost, Score
 from flows import alerts
 from flows.alerts import AlertsSettings, Budget
 from flows.report import ancestry, attention, sums
+from flows.report.front import front
 from flows.report.records import Best, Change, Goal, ItemUse, News, Report, RoundLine, Use
 from tasks.codec import UndecodableResult, decode
 from tasks.publication import Publication, unified_diff
@@ -84,6 +85,7 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         news=news(source.lines, occasion.since),
         alerts=holding,
         notices=attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
+        front=front(source.digests.values(), goal.objectives),
     )
 
 
@@ -161,13 +163,13 @@ def news(lines: Sequence[RoundLine], since: str | None) -> News:
     """What ended after `since`."""
     new = [line for line in lines if line.ended_at and (since is None or line.ended_at > since)]
     numbers = {line.index for line in new}
-    before = [line.fitness for line in lines if line.index not in numbers and line.fitness is not None]
+    before = [line.fitness for line in lines if line.index not in numbers and line.fitness is not None and line.ranks]
     best_before = max(before, default=None)
     return News(since, len(new), sums.groups(new), best_before, tuple(_new_bests(sorted(new, key=_end), best_before)))
 
 
 def _new_bests(lines: Sequence[RoundLine], best: float | None) -> Iterator[RoundLine]:
     for line in lines:
-        if line.fitness is not None and (best is None or line.fitness > best):
+        if line.fitness is not None and line.ranks and (best is None or line.fitness > best):
             best = line.fitness
             yield line

@@ -40,6 +40,7 @@ def _parts(report: Report) -> Iterator[str]:
     )
     if report.best:
         yield from _best(report, report.best)
+    yield from _front(report)
     yield from _lineage(report)
     yield from _outcomes(report)
     yield from _cost(report)
@@ -75,6 +76,20 @@ def _change(name: str, change: Change) -> Iterator[str]:
     yield markdown_block(change.diff, "diff")
     if change.lines_left_out:
         yield f"\n{change.lines_left_out} more lines: `nightshift compare` shows them."
+
+
+def _front(report: Report) -> Iterator[str]:
+    if not report.front:
+        return
+    yield "\n## The Pareto front\n"
+    yield text(words.about_front(report)) + "\n"
+    heads = ("candidate", *(text(words.objective(each)) for each in report.goal.objectives), "score", "in no ranking")
+    rows = (
+        (point.id, *(f"{value:.6g}" for value in point.values), words.score(point.fitness, None), text(point.unranked))
+        for point in report.front
+        if point.is_on_front
+    )
+    yield from _table(heads, rows)
 
 
 def _lineage(report: Report) -> Iterator[str]:

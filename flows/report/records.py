@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flows.alerts import Alert
+from tasks.contract import Objective
 
 #: The kind of a round that failed by our machine's fault, and of one that is not over.
 MACHINE_FAULT, UNFINISHED = "machine_fault", "unfinished"
@@ -18,6 +19,8 @@ class Goal:
 
     metric: str
     best_known: float | None = None
+    objectives: tuple[Objective, ...] = ()  # the axes of the Pareto front
+    scalarisation: str = ""  # how the score is made of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,15 @@ class RoundLine:
     standard_error: float | None
     best_fitness: float | None  # of this and all rounds before it
     is_new_best: bool
+    unranked: str  # why its score is in no ranking; "" if it is
     proposer: str
     ended_at: str | None  # ISO 8601, UTC
     use: Use
+
+    @property
+    def ranks(self) -> bool:
+        """Whether its score, if it has one, may be compared with others'."""
+        return not self.unranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,18 @@ class Ancestor:
     proposer: str
     made_from: tuple[str, ...]  # the most important first
     is_main_line: bool  # reached through the first parent of each
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A scored candidate on the axes of the Pareto front; `values` in the order of the objectives."""
+
+    id: str
+    round_index: int
+    values: tuple[float, ...]
+    fitness: float
+    unranked: str
+    is_on_front: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +214,4 @@ class Report:
     news: News
     alerts: tuple[Alert, ...]  # that hold now
     notices: tuple[Notice, ...]
+    front: tuple[FrontPoint, ...] = ()  # all scored candidates; none where the problem has one aim

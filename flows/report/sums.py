@@ -61,7 +61,7 @@ def round_lines(
 def _line(summary: RoundSummary, digest: CandidateDigest | None, use: Use, best: float | None) -> RoundLine:
     kind = kind_of(summary)
     score = digest.outcome if digest and kind == "scored" and isinstance(digest.outcome, Score) else None
-    is_new_best = score is not None and (best is None or score.fitness > best)
+    is_new_best = score is not None and score.ranks and (best is None or score.fitness > best)
     return RoundLine(
         index=summary.index,
         id=summary.id,
@@ -73,6 +73,7 @@ def _line(summary: RoundSummary, digest: CandidateDigest | None, use: Use, best:
         standard_error=score.standard_error if score else None,
         best_fitness=score.fitness if score and is_new_best else best,
         is_new_best=is_new_best,
+        unranked=score.unranked if score else "",
         proposer=digest.provenance.proposer if digest else "",
         ended_at=summary.ended_at,
         use=use,
@@ -146,5 +147,7 @@ def facts_of(rounds: Iterable[RoundSummary], budgets: tuple[Budget, ...] = ()) -
     for summary in over:
         group = group_of(kind_of(summary))
         if group != "unfinished":
-            facts.append(Facts(summary.index, group, summary.fitness if group == "scored" else None))
+            facts.append(
+                Facts(summary.index, group, summary.fitness if group == "scored" and not summary.unranked else None)
+            )
     return [*facts[:-1], *(replace(last, budgets=budgets) for last in facts[-1:])]

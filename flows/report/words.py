@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flows.report.records import Goal, Report, Use
+from tasks.contract import Objective
 
 UNKNOWN = "unknown"
 
@@ -29,6 +30,22 @@ def difference(value: float | None, standard_error: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:+.6g}" + ("" if standard_error is None else f" ± {standard_error:.2g}")
+
+
+def objective(one: Objective) -> str:
+    """An axis of the Pareto front, as the head of a column.
+
+    >>> objective(Objective("seconds", "min"))
+    'seconds (lower is better)'
+    """
+    return f"{one.metric} ({'higher' if one.goal == 'max' else 'lower'} is better)"
+
+
+def about_front(report: Report) -> str:
+    """How many are on the front, and how the score that ranks is made of the objectives."""
+    kept = sum(point.is_on_front for point in report.front)
+    said = f"{kept} of {len(report.front)} scored candidates are beaten by no other on every objective at once."
+    return f"{said} The score that ranks: {report.goal.scalarisation}."
 
 
 def price(use: Use) -> str:

@@ -5,6 +5,6 @@ program is called and how its answer is judged; everything else is read from the
 """
 
 from problems.folder.domain import FolderProblem, NoOptions, ProblemError
-from tasks.contract import Failure, FailureKind, Limits, Slot
+from tasks.contract import Failure, FailureKind, Limits, Objective, Slot
 
-__all__ = ["Failure", "FailureKind", "FolderProblem", "Limits", "NoOptions", "ProblemError", "Slot"]
+__all__ = ["Failure", "FailureKind", "FolderProblem", "Limits", "NoOptions", "Objective", "ProblemError", "Slot"]

@@ -74,6 +74,8 @@ class FolderProblem(BaseDomain):
     def __init__(self, options: BaseModel | None = None) -> None:
         """Raises ProblemError if a file is missing or incomplete."""
         self.options = options or self.Options()
+        if self.objectives and not self.scalarisation:
+            raise ProblemError(f"{self.name} has objectives: say in `scalarisation` how {self.metric} is made of them")
         self._brief = self._read()
 
     def request(self, rung: str, seed: int) -> dict[str, JSON]:
@@ -149,8 +151,9 @@ class FolderProblem(BaseDomain):
         """What the judge gave, as numbers; raises where an answer made one that is none, or that no float holds."""
         if not isinstance(metrics, Mapping):
             raise ProblemError(f"{self.name}: judge gave {type(metrics).__name__}, not metrics by name or a Failure")
-        if self.metric not in metrics:
-            raise ProblemError(f"{self.name}: judge gave {sorted(metrics)}, and not its metric {self.metric!r}")
+        for wanted in (self.metric, *(each.metric for each in self.objectives)):
+            if wanted not in metrics:
+                raise ProblemError(f"{self.name}: judge gave {sorted(metrics)}, and not its metric {wanted!r}")
         return {name: float(value) for name, value in metrics.items()}
 
     def _read(self) -> Brief:

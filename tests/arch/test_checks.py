@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from arch import budget, exchange, knowledge, rules, verdicts
-from arch.domain import Arch
+from arch.domain import Arch, ArchOptions
 from arch.recipes import LAPTOP, RUNGS, causal_lengths
 from arch.reference import LINEAR, YARDSTICK, program
 from cognition.records import CodeBlock
-from tasks.contract import Issue, Sandbox
+from tasks.contract import Issue, Measurements, Sandbox, Score
 from tasks.recombine import genome as genomes
 from tasks.recombine.render import render
 from tests.arch.zoo import MUTANTS
@@ -85,11 +85,36 @@ def test_the_evidence_is_measured(torch_sandbox: Sandbox) -> None:
     assert "train mode" in issue.message
 
 
+TWICE_AS_WIDE = program("delta_net").replace(
+    "super().__init__()", "super().__init__()\n        head_dim = 2 * head_dim"
+)
+
+
 def test_a_mixer_over_the_budget_is_refused_with_its_size(torch_sandbox: Sandbox) -> None:
-    code = program("delta_net").replace("super().__init__()", "super().__init__()\n        head_dim = 2 * head_dim")
-    messages = [issue.message for issue in Arch().probe(code, torch_sandbox) if issue.rule == "budget"]
+    strict = Arch(ArchOptions(front_tolerance=0.05))
+    messages = [issue.message for issue in strict.probe(TWICE_AS_WIDE, torch_sandbox) if issue.rule == "budget"]
     assert [message.split(":")[1].strip() for message in messages] == [name.replace("_", " ") for name in budget.NAMES]
     assert "of the baseline's 8722 (limit +5%)" in messages[0]
+
+
+def test_a_larger_mixer_may_compete_on_the_front(torch_sandbox: Sandbox) -> None:
+    assert Arch(ArchOptions(front_tolerance=4.0)).probe(TWICE_AS_WIDE, torch_sandbox) == []
+    refused = [issue.message for issue in Arch().probe(TWICE_AS_WIDE, torch_sandbox)]
+    assert any(message.startswith("budget: state numbers: ") for message in refused)  # four times the baseline's
+    assert all(message.endswith("(limit +100%)") for message in refused)
+
+
+def test_a_score_of_a_larger_mixer_does_not_rank() -> None:
+    metrics = {"bits_per_byte": 3.0, "recall_accuracy": 0.5, "parameters": 100.0, "state_numbers": 10.0}
+    base = Measurements(metrics | {"flops_per_token": 50.0})
+    larger = Measurements(base.metrics | {"recall_accuracy": 0.9, "state_numbers": 11.0})
+    equal = Arch().score([base], [base])
+    assert isinstance(equal, Score)
+    assert equal.ranks
+    found = Arch().score([larger], [base])
+    assert isinstance(found, Score)
+    assert found.unranked == "state numbers: 11, +10.0% of the baseline's 10 (limit +5%)"
+    assert found.fitness > equal.fitness
 
 
 BLOCKS = [item.block for item in knowledge.items() if item.block is not None]

@@ -113,3 +113,15 @@ def test_odd_characters_do_not_stop_a_round(archive: Archive, archive_url: str) 
     found = archive.candidate("packing-0001")
     nul = "\x00" if archive_url.startswith("sqlite") else "\ufffd"  # PostgreSQL takes no NUL
     assert (found.code, found.motivation, found.analysis) == ("x = '?'", "?", f"∑ {nul} 🙂")
+
+
+def test_a_score_that_does_not_rank_is_kept_and_competes_nowhere(archive: Archive) -> None:
+    played(archive, 0, 1.0)
+    claim = opened(archive, 1, "packing-0000")
+    archive.record(result(claim, Score(9.0, unranked="a larger state")))
+    assert archive.candidate("packing-0001").outcome == Score(9.0, unranked="a larger state")
+    assert [candidate.id for candidate in archive.top(NAME, 5)] == ["packing-0000"]
+    assert [(line.fitness, line.best_fitness, line.unranked) for line in archive.rounds(NAME)] == [
+        (1.0, 1.0, ""),
+        (9.0, 1.0, "a larger state"),
+    ]

@@ -112,6 +112,40 @@ def test_a_judge_without_its_metric_is_the_problems_fault(problem: Path) -> None
         attempt(str(problem))
 
 
+OBJECTIVES = """
+    objectives: ClassVar = (Objective("min_distance"), Objective("mean_distance", "min"))
+    scalarisation: ClassVar[str] = "the smallest distance"
+"""
+
+
+def _with_objectives(problem: Path, more: str) -> str:
+    text = (problem / "problem.py").read_text().replace("Limits, Slot", "Limits, Objective, Slot")
+    place = text.index("    def request")
+    (problem / "problem.py").write_text(text[:place] + more + "\n" + text[place:])
+    return str(problem)
+
+
+def test_a_folder_may_name_several_objectives(problem: Path) -> None:
+    domain = registry.load(_with_objectives(problem, OBJECTIVES), {})
+    assert [(each.metric, each.goal) for each in domain.objectives] == [
+        ("min_distance", "max"),
+        ("mean_distance", "min"),
+    ]
+    assert attempt(str(problem)).fitness is not None
+
+
+def test_objectives_need_a_word_on_how_the_score_is_made_of_them(problem: Path) -> None:
+    silent = "\n".join(OBJECTIVES.splitlines()[:2])
+    with pytest.raises(registry.UnknownProblem, match="say in `scalarisation` how min_distance is made of them"):
+        registry.load(_with_objectives(problem, silent), {})
+
+
+def test_an_objective_that_the_judge_leaves_out_is_the_problems_fault(problem: Path) -> None:
+    folder = _with_objectives(problem, OBJECTIVES.replace("mean_distance", "seconds"))
+    with pytest.raises(MachineFault, match="and not its metric 'seconds'"):
+        attempt(folder)
+
+
 def _judging(problem: Path, body: str) -> str:
     """The problem with another judge."""
     text = (problem / "problem.py").read_text()

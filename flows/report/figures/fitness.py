@@ -33,7 +33,7 @@ def _fill(axes: Axes, report: Report) -> None:
     if not over:
         say(axes, "no round has ended yet")
         return
-    scored = [line for line in over if line.fitness is not None]
+    scored = [line for line in over if line.fitness is not None and line.ranks]
     scale = scale_for(report.goal, _fitnesses(scored), [line.best_fitness or 0.0 for line in scored])
     if scale.is_gap and scored:
         axes.set_yscale("log")
