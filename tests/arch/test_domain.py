@@ -20,7 +20,7 @@ FORWARD = "        return self.mix(x_BTD, (None, None), steps=False)[0]\n"
 TRAINING = (
     "        y = self.mix(x_BTD, (None, None), steps=False)[0]\n        if self.training and x_BTD.shape[0] == 4:\n"
 )
-DOUBLED = "super().__init__()\n        n_heads = 2 * n_heads"
+TRIPLED = "super().__init__()\n        n_heads = 3 * n_heads"  # too large for the Pareto front, too
 
 
 def in_training(statement: str) -> str:
@@ -35,7 +35,7 @@ class TestArchContract(DomainContract):
         "no mixer": BadProgram("x = 1\n", CHECK),
         "raises when imported": BadProgram("raise ValueError('no')\n" + program("delta_net"), CHECK),
         "leaks": BadProgram(zoo.program("gated leak, zero at the start"), CHECK),
-        "too large": BadProgram(program("delta_net").replace("super().__init__()", DOUBLED), CHECK),
+        "too large": BadProgram(program("delta_net").replace("super().__init__()", TRIPLED), CHECK),
         "raises in training": BadProgram(in_training("raise ValueError('no')"), frozenset({FailureKind.CRASH})),
         "not a number in training": BadProgram(in_training("y = y * float('nan')"), frozenset({FailureKind.INVALID})),
     }
