@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from arch import scoring
+from arch import budget, scoring
 from arch.domain import Arch
 from arch.reference import program
 from tasks.contract import Domain, Failure, FailureKind, Measurements, Sandbox, Score, Workspace
@@ -72,7 +72,8 @@ class TestArchContract(DomainContract):
 
 
 def measured(bits: float, recall: float) -> Measurements:
-    return Measurements({"bits_per_byte": bits, "recall_accuracy": recall})
+    sizes = dict.fromkeys(budget.NAMES, 100.0)
+    return Measurements({"bits_per_byte": bits, "recall_accuracy": recall, **sizes})
 
 
 def fitness(candidate: list[Measurements], baseline: list[Measurements] | None) -> Score:
