@@ -44,7 +44,7 @@ def test_delta_transition() -> None:
 def test_implicit_step_is_the_minimiser() -> None:
     """arch-implicit-step."""
     key, value, state, beta = RNG.normal(size=4), RNG.normal(size=3), RNG.normal(size=(4, 3)), 5.0
-    best = delta_step(state, key, value, beta / (1 + beta * key @ key))
+    best = delta_step(state, key, value, beta / (1 + beta * float(key @ key)))
     slope = (best - state) + beta * np.outer(key, best.T @ key - value)
     assert close(slope, np.zeros((4, 3)))
 
