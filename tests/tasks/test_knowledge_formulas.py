@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, linprog
 
 Array = NDArray[np.float64]
 RNG = np.random.default_rng(0)
@@ -191,6 +192,52 @@ def test_random_keys_overlap_by_one_over_their_width() -> None:
     keys /= np.linalg.norm(keys, axis=1, keepdims=True)
     overlap = (keys @ keys.T) ** 2
     assert abs(overlap[~np.eye(len(keys), dtype=bool)].mean() - 1 / 16) < 1e-3
+
+
+def test_multipliers_of_a_packing() -> None:
+    """circle_packing-geometry-duals, circle_packing-geometry-scaling: five circles in the unit square."""
+    count, centres_N2, bound, total = 5, np.random.default_rng(0).uniform(0.1, 0.9, (5, 2)), 0.1, 0.0
+    for _ in range(200):
+        solved, normals_P2, first, second = _packing_step(centres_N2, bound)
+        bound *= 0.6 if -solved.fun - total < 1e-3 * bound else 1.0
+        centres_N2, total = centres_N2 + solved.x[: 2 * count].reshape(2, count).T, -solved.fun
+        if bound < 1e-5:
+            break
+    solved, normals_P2, first, second = _packing_step(centres_N2, 1e-3)
+    pushes = -solved.ineqlin.marginals
+    pairs_P, walls_N22 = pushes[: len(first)], pushes[len(first) :].reshape(count, 2, 2)
+    sums_N, forces_N2 = walls_N22.sum((1, 2)), walls_N22[:, :, 0] - walls_N22[:, :, 1]
+    for circle, sign in ((first, 1.0), (second, -1.0)):
+        np.add.at(sums_N, circle, pairs_P)
+        np.add.at(forces_N2, circle, sign * pairs_P[:, None] * normals_P2)
+    assert np.allclose(sums_N, 1.0, atol=1e-6)
+    assert np.allclose(forces_N2, 0.0, atol=1e-6)
+    assert abs(walls_N22[:, :, 1].sum() - total) < 1e-6
+
+
+def _packing_step(centres_N2: Array, bound: float) -> tuple[OptimizeResult, Array, NDArray[np.intp], NDArray[np.intp]]:
+    """Sum of radii, linearised at the centres: first the pairs, then for each circle and axis the low and high wall."""
+    count = len(centres_N2)
+    first, second = np.triu_indices(count, 1)
+    apart_P2 = centres_N2[first] - centres_N2[second]
+    distance_P = np.hypot(apart_P2[:, 0], apart_P2[:, 1])
+    normals_P2 = apart_P2 / distance_P[:, None]
+    pairs, walls, limits = np.zeros((len(first), 3 * count)), np.zeros((4 * count, 3 * count)), []
+    rows = np.arange(len(first))
+    for axis in range(2):
+        pairs[rows, axis * count + first] = -normals_P2[:, axis]
+        pairs[rows, axis * count + second] = normals_P2[:, axis]
+    pairs[rows, 2 * count + first] = pairs[rows, 2 * count + second] = 1.0
+    for circle in range(count):
+        for axis in range(2):
+            low, high = walls[4 * circle + 2 * axis], walls[4 * circle + 2 * axis + 1]
+            low[axis * count + circle], high[axis * count + circle] = -1.0, 1.0
+            low[2 * count + circle] = high[2 * count + circle] = 1.0
+            limits += [centres_N2[circle, axis], 1.0 - centres_N2[circle, axis]]
+    cost = np.concatenate([np.zeros(2 * count), -np.ones(count)])
+    bounds = [(-bound, bound)] * (2 * count) + [(0.0, 1.0)] * count
+    solved = linprog(cost, np.vstack([pairs, walls]), np.concatenate([distance_P, limits]), bounds=bounds)
+    return solved, normals_P2, first, second
 
 
 def test_heilbronn_gradient() -> None:
