@@ -49,7 +49,8 @@ def list_(
     table = Table("id", "state", "provenance", "for", "against", "uplift", "insight")
     for each in kept:
         standing = each.standing
-        cells = (each.item.id, each.state, each.item.provenance, str(standing.supports), str(standing.contradicts))
+        source = each.item.provenance + ("" if each.item.verified else " (unverified)")
+        cells = (each.item.id, each.state, source, str(standing.supports), str(standing.contradicts))
         table.add_row(*map(safe, cells), _uplift(each), safe(each.item.insight[:100]))
     console.print(table if kept else "there are no items yet; a campaign brings its problem's, `import` brings others")
 

@@ -1,4 +1,4 @@
-"""What a problem knows at the start: written items (cognition.jsonl), code blocks (blocks/*.py), and their template.
+"""What a problem knows at the start: written items (cognition.jsonl, cognition/*.jsonl), code blocks, their template.
 
 Blocks are read as text with `ast` and never imported, so a brief costs none of their imports. A block is a function;
 its docstring is its item's insight (first paragraph) and guidance (the rest); its keyword-only arguments are its
@@ -11,22 +11,24 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cognition.records import JSON, CodeBlock, Item, Tunable
 from tasks.contract import Slot
 
 
+def written_files(file: Path) -> tuple[Path, ...]:
+    """A cognition.jsonl, if there is one, and the *.jsonl of the folder of the same name beside it, by name."""
+    return tuple([file] if file.exists() else []) + tuple(sorted(file.with_suffix("").glob("*.jsonl")))
+
+
 def written_items(file: Path, domain: str) -> tuple[Item, ...]:
-    """The items of a cognition.jsonl, one JSON object a line. Raises ValueError, which names file and line."""
-    found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            try:
-                found.append(_written(json.loads(line), domain))
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{file}, line {number}: {error}") from None
+    """The items of `written_files`, one JSON object a line. Raises ValueError, which names file and line."""
+    found = [item for part in written_files(file) for item in _lines(part, domain)]
+    if twice := [id for id, times in Counter(item.id for item in found).items() if times > 1]:
+        raise ValueError(f"{file.parent}: several items have the id {twice[0]}")
     return tuple(found)
 
 
@@ -43,6 +45,15 @@ def program(title: str, modules: Sequence[Path], ours: str) -> str:
     """The text of a template: several modules as one, without their docstrings and imports from package `ours`."""
     parts = "\n\n".join(_without_plumbing(module, ours) for module in modules)
     return f'"""{title}"""\n\nfrom __future__ import annotations\n\n{parts}'
+
+
+def _lines(part: Path, domain: str) -> Iterator[Item]:
+    for number, line in enumerate(part.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            try:
+                yield _written(json.loads(line), domain)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{part}, line {number}: {error}") from None
 
 
 def _written(fields: Mapping[str, JSON], domain: str) -> Item:

@@ -179,8 +179,7 @@ class FolderProblem(BaseDomain):
 
     def _items(self) -> tuple[Item, ...]:
         try:
-            file = self.folder / "cognition.jsonl"
-            written = knowledge.written_items(file, self.name) if file.exists() else ()
+            written = knowledge.written_items(self.folder / "cognition.jsonl", self.name)
             return written + knowledge.block_items(self.folder / "blocks", self.slots, self.name, f"{self.name}/blocks")
         except (OSError, SyntaxError, ValueError) as error:
             raise ProblemError(str(error)) from None

@@ -45,6 +45,14 @@ def test_list_and_show_tell_what_is_known() -> None:
     assert report["item"]["source"] == "a paper, §2"
 
 
+def test_a_source_that_was_not_looked_up_is_marked() -> None:
+    assert "unverified" not in said("list")
+    with Archive.open(open_home().archive_url) as archive:
+        ItemStore(archive).upsert([Item("rumour", "toy", "Heard somewhere", source="a paper", verified=False)])
+    assert "paper (unverified)" in said("list")
+    assert "verified: False" in said("show", "rumour")
+
+
 def test_what_items_say_does_not_reach_the_terminal_raw() -> None:
     for printed in (said("list"), said("show", "corners"), said("search", "corners", "--domain", "toy")):
         assert "\x1b[2J" not in printed
