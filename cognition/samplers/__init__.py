@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from cognition.samplers.baseline import FromBaseline
 from cognition.samplers.base import Frozen, Sampler
+from cognition.samplers.baseline import FromBaseline
 from cognition.samplers.greedy import Greedy
 from cognition.samplers.map_elites import MapElites, MapElitesSettings
 from cognition.samplers.top_k import TopK, TopKSettings

@@ -17,7 +17,14 @@ from flows.study.settings import Arm, StudySettings
 
 LETTERS = "abcdefghijkl"
 #: A scripted server is on this machine: waiting long for it is of no use.
-_SCRIPTED_MODEL = {"model": "scripted", "backoff_s": 0.02, "max_wait_s": 0.2, "retries": 20, "timeout_s": 30.0, "structured": "json_schema"}
+_SCRIPTED_MODEL = {
+    "model": "scripted",
+    "backoff_s": 0.02,
+    "max_wait_s": 0.2,
+    "retries": 20,
+    "timeout_s": 30.0,
+    "structured": "json_schema",
+}
 NO_ADDRESS = "http://127.0.0.1:9/v1"
 
 
@@ -98,7 +105,7 @@ def _refuse_what_changes_nothing(study: StudySettings, arm: Arm, settings: Setti
     if settings.propose.kind == "openai":
         return
     if study.budget.unit == "tokens":
-        raise ConfigError(f"arm {arm.name}: {settings.propose.kind} uses no tokens, so its budget never ends: use cpu_s")
+        raise ConfigError(f"arm {arm.name}: {settings.propose.kind} uses no tokens, its budget never ends: use cpu_s")
     unread = [
         name
         for name, is_asked in (

@@ -15,7 +15,7 @@ from flows.alerts import Alert
 from flows.config import ConfigError
 from flows.home import Home
 from flows.progress import RoundEnded
-from flows.study import output, running, table
+from flows.study import output, record, table
 from flows.study.cells import cells
 from flows.study.results import Results, results_of
 from flows.study.scripted.ladder import ladder_of
@@ -55,7 +55,7 @@ def run(home: Home, study: StudySettings, console: Console, *, ephemeral: bool) 
 
 def report(home: Home, study: StudySettings) -> dict[str, Any]:
     """Evaluate what there is, and run nothing."""
-    ran = running.read(home, study)
+    ran = record.read(home, study)
     return output.publish(home, study, ran, results_of(study, ran))
 
 

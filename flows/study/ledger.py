@@ -47,6 +47,14 @@ class Curve:
         return [Step(float(getattr(point, unit)), point.fitness) for point in self.points]
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a study: curves of all cells, and why those that are not complete are not."""
+
+    curves: tuple[Curve, ...]
+    unfinished: dict[str, str]  # reason by campaign
+
+
 def curve(archive: Archive, cell: Cell, budget: BudgetSettings) -> Curve:
     """As far as the cell has come; an empty one if it has not begun."""
     recorded = [one for one in archive.rounds(cell.campaign) if one.state == "recorded"]

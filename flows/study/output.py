@@ -20,9 +20,9 @@ from flows import registry
 from flows.home import Home
 from flows.study import table
 from flows.study.figures import figures
-from flows.study.ledger import Curve
+from flows.study.ledger import Curve, Ran
+from flows.study.record import place_of
 from flows.study.results import Results, areas, finals
-from flows.study.running import Ran, place_of
 from flows.study.settings import StudySettings
 from tasks.codec import encode
 from tasks.publication import Publication

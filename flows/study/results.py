@@ -10,8 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flows.study.ledger import Curve
-from flows.study.running import Ran
+from flows.study.ledger import Curve, Ran
 from flows.study.settings import Arm, StudySettings
 from tasks.trust.arms import Comparison, compare, holm
 from tasks.trust.curves import area, best_at, round_of_level

@@ -74,8 +74,8 @@ def notes(results: Results) -> list[str]:
         f"Every cell spent {results.budget:g} {_UNITS[results.unit]} after its baseline; what was found later does not "
         "count. The mean of best so far is the area under the curve over what was spent, divided by the budget.",
         f"Differences are paired by seed; intervals are Student's t, {100 * (1 - results.alpha):g}% for all "
-        f"{results.comparisons} comparisons of a column together (Bonferroni). g: mean difference in standard deviations "
-        "of the differences (Hedges). p: exact sign flips, corrected by Holm's method.",
+        f"{results.comparisons} comparisons of a column together (Bonferroni). g: mean difference in standard "
+        "deviations of the differences (Hedges). p: exact sign flips, corrected by Holm's method.",
     ]
     if results.missing:
         listed = "; ".join(f"{campaign}: {reason}" for campaign, reason in sorted(results.missing.items())[:5])

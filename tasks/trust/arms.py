@@ -1,7 +1,7 @@
 """Comparing the arms of a study over its seeds: paired differences from the first arm, with intervals. Pure.
 
-- The interval is Student's t for paired differences (Student, Biometrika 1908), at level 1 - alpha/m for m arms compared
-  with the first: with Bonferroni's inequality (Dunn, JASA 1961) all m hold together with 1 - alpha.
+- The interval is Student's t for paired differences (Student, Biometrika 1908), at level 1 - alpha/m for m arms that
+  are compared with the first: with Bonferroni's inequality (Dunn, JASA 1961) all m hold together with 1 - alpha.
 - The effect size is the mean difference in standard deviations of the differences, with Hedges' correction for few
   seeds, J = 1 - 3/(4 df - 1) (Hedges, J. Educational Statistics 1981); called g_z in Lakens (Frontiers in Psychology
   2013).

@@ -23,8 +23,10 @@ def best_at(steps: Sequence[Step], start: float, spent: float) -> float:
 
     >>> best_at([Step(1.0, 2.0), Step(2.0, None), Step(3.0, 5.0)], 0.0, 2.5)
     2.0
+    >>> best_at([Step(1.0, -1.0)], 0.0, 2.0)
+    0.0
     """
-    return max((step.fitness for step in steps if step.fitness is not None and step.spent <= spent), default=start)
+    return max([start, *(step.fitness for step in steps if step.fitness is not None and step.spent <= spent)])
 
 
 def best_by_round(steps: Sequence[Step], start: float) -> list[float]:

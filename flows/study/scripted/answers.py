@@ -79,9 +79,7 @@ def _fitness(report: str) -> float | None:
 def answer(script: Scripted, ladder: Ladder, seen: Seen, key: str) -> Answer:
     """The next program; `key` is the prompt's hash."""
     rng = Random(f"{script.seed}/{key}")
-    chance = script.chances.of(
-        knowledge=bool(seen.knowledge), analysis=seen.has_analysis, best_parent=seen.is_best
-    )
+    chance = script.chances.of(knowledge=bool(seen.knowledge), analysis=seen.has_analysis, best_parent=seen.is_best)
     is_good = rng.random() < chance
     move = 1 if is_good else -1 if rng.random() < script.fall else 0
     step = min(ladder.top, max(0, seen.step + move))

@@ -75,11 +75,11 @@ def test_it_sees_what_the_real_prompt_holds(items: bool, analysis: bool, best: b
 
 
 def test_good_answers_come_at_the_planted_chance() -> None:
-    steps, n = ladder(), 3_000
+    steps, n = ladder(), 600
     for more, chance in (({}, 0.6), ({"items": False}, 0.3), ({"analysis": False}, 0.6), ({"best": False}, 0.5)):
         seen = see(prompt(context(1, **more)))
         good = sum(answer(SCRIPT, steps, seen, f"key-{k}").is_good for k in range(n))
-        assert good / n == pytest.approx(chance, abs=0.03)
+        assert good / n == pytest.approx(chance, abs=0.06)
 
 
 def test_a_good_answer_is_one_step_up_and_the_ladder_ends() -> None:

@@ -1,4 +1,4 @@
-"""Whole studies of the toy problem: every cell is a campaign in the archive; nothing is run twice, also after a kill."""
+"""Whole studies of the toy problem: every cell is a campaign in the archive; nothing runs twice, also after a kill."""
 
 from __future__ import annotations
 

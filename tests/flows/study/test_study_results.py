@@ -10,10 +10,9 @@ import pytest
 
 from flows.study import table
 from flows.study.figures import figures
-from flows.study.ledger import Curve
+from flows.study.ledger import Curve, Ran
 from flows.study.output import cell_rows, metrics, parquet, round_rows
 from flows.study.results import SELF_TEST, results_of
-from flows.study.running import Ran
 from flows.study.settings import StudySettings, validate
 from tests.flows.study.examples import curve, scripted_values, study
 
@@ -43,7 +42,7 @@ def test_what_was_planted_is_found_and_what_was_not_is_not() -> None:
     assert worse.final_against.upper < 0
     assert worse.is_recovered is True
     assert same.is_recovered is True
-    assert (worse.reached[0].cells, full.reached[0].cells) == (0, 8)
+    assert (worse.reached[0].cells, full.reached[0].cells) == (0, 7)
 
 
 def test_a_planted_effect_that_is_not_there_is_reported_as_missed() -> None:

@@ -106,9 +106,7 @@ def test_arms_differ_in_what_they_say_and_in_nothing_else() -> None:
     ]
     ordered = cells(validate(scripted_values(arms=arms), "toys.toml"))
     dumps = {c.arm: c.settings.model_dump(exclude={"name", "seed"}) for c in ordered if c.seed == 0}
-    differing = {
-        arm: sorted(key for key in dump if dump[key] != dumps["full"][key]) for arm, dump in dumps.items()
-    }
+    differing = {arm: sorted(key for key in dump if dump[key] != dumps["full"][key]) for arm, dump in dumps.items()}
     assert differing == {
         "full": [],
         "no cognition": ["retrieve"],

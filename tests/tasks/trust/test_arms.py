@@ -74,18 +74,18 @@ def test_holm_is_no_more_than_bonferroni_and_keeps_the_order() -> None:
 
 
 def test_a_planted_effect_is_found_and_a_planted_zero_is_covered() -> None:
-    """2,000 studies of 10 seeds with two arms against a first one; an effect of 1.5 sd, and none."""
+    """300 studies of 8 seeds with two arms against a first one; an effect of 1.4 sd of a difference, and none."""
     rng, found, wrong = Random(7), 0, 0
-    for _ in range(2_000):
-        first = {seed: rng.gauss(0.0, 1.0) for seed in range(10)}
-        worse = compare({seed: rng.gauss(-2.0, 1.0) for seed in range(10)}, first, comparisons=2)
-        equal = compare({seed: rng.gauss(0.0, 1.0) for seed in range(10)}, first, comparisons=2)
+    for _ in range(300):
+        first = {seed: rng.gauss(0.0, 1.0) for seed in range(8)}
+        worse = compare({seed: rng.gauss(-2.0, 1.0) for seed in range(8)}, first, comparisons=2)
+        equal = compare({seed: rng.gauss(0.0, 1.0) for seed in range(8)}, first, comparisons=2)
         assert worse is not None
         assert equal is not None
         found += worse.upper < 0
         wrong += equal.excludes_zero
-    assert found / 2_000 > 0.9
-    assert 0.01 < wrong / 2_000 < 0.04  # 2.5% by Bonferroni
+    assert found / 300 > 0.7
+    assert 1 <= wrong <= 17  # 2.5% by Bonferroni: 7.5 expected, standard deviation 2.7
 
 
 STEPS = [Step(1.0, 0.5), Step(2.5, None), Step(3.0, 2.0), Step(4.5, 1.0), Step(6.0, 3.0)]
