@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 COLOURS = ("#111111", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ("-", "--", "-.", ":")
 POINTS = 200
-#: The picture begins where a curve has left the baseline: so many parts of the way from it to the best are cut off.
-_LOWEST_SHARE = 0.1
 
 
 def figures(study: StudySettings, curves: Sequence[Curve], metric: str) -> dict[str, bytes]:
@@ -51,7 +49,7 @@ def _drawn(study: StudySettings, curves: Sequence[Curve], metric: str, fill: Fil
         fill(axes, study, curves)
         axes.set_ylabel(metric)
 
-    return drawn(7.2, 4.2, "png", on)
+    return drawn(7.2, 4.4, "png", on)
 
 
 def _over_rounds(axes: Axes, study: StudySettings, curves: Sequence[Curve]) -> None:
@@ -59,9 +57,10 @@ def _over_rounds(axes: Axes, study: StudySettings, curves: Sequence[Curve]) -> N
     last = min(len(curve.points) for curve in curves)
 
     def values(curve: Curve) -> list[float]:
-        return best_by_round(curve.steps("rounds")[:last], curve.baseline or 0.0)
+        best = best_by_round(curve.steps("rounds")[:last], curve.baseline or 0.0)
+        return [*best, best[-1]]
 
-    _bands(axes, study, curves, [float(k) for k in range(last + 1)], values)
+    _bands(axes, study, curves, [*map(float, range(last + 1)), last + 0.5], values)  # room for the last round's step
     whole_rounds(axes)
 
 
@@ -80,7 +79,7 @@ def _over_budget(axes: Axes, study: StudySettings, curves: Sequence[Curve]) -> N
 def _bands(
     axes: Axes, study: StudySettings, curves: Sequence[Curve], xs: list[float], values: Callable[[Curve], list[float]]
 ) -> None:
-    shown: list[float] = []
+    lowest, highest = [], []
     for arm, colour, dash in zip(study.arms, cycle(COLOURS), cycle(DASHES), strict=False):
         rows = [values(curve) for curve in curves if curve.arm == arm.name]
         if not rows:
@@ -88,16 +87,22 @@ def _bands(
         columns = list(zip(*rows, strict=True))
         means = [sum(column) / len(column) for column in columns]
         ends = [interval(column) or (mean, mean) for column, mean in zip(columns, means, strict=True)]
-        label = f"{arm.name} ({len(rows)} seeds)"
-        axes.plot(xs, means, color=colour, linestyle=dash, linewidth=1.9, label=label, zorder=3)
         low, high = [low for low, _ in ends], [high for _, high in ends]
-        axes.fill_between(xs, low, high, color=colour, alpha=0.13, linewidth=0, zorder=1)
-        shown += means
-    bottom, top = min(shown), max(shown)
-    axes.set_ylim(bottom + _LOWEST_SHARE * (top - bottom), top + 0.06 * (top - bottom or 1.0))
+        label = f"{arm.name} ({len(rows)})"
+        axes.fill_between(xs, low, high, step="post", color=colour, alpha=0.07, linewidth=0, zorder=1)
+        for edge in (low, high):
+            axes.step(xs, edge, where="post", color=colour, linestyle=dash, linewidth=0.6, alpha=0.55, zorder=2)
+        axes.step(xs, means, where="post", color=colour, linestyle=dash, linewidth=2.2, label=label, zorder=3)
+        lowest.append(min(means))
+        highest.append(max(high))
+    room = max(highest) - min(lowest) or 1.0
+    axes.set_ylim(min(lowest) - 0.02 * room, max(highest) + 0.02 * room)
     axes.set_xlim(0, xs[-1])
     tidy(axes)
-    axes.legend(loc="lower right", frameon=False, fontsize=9, title="mean and its 95% interval", title_fontsize=8)
+    axes.figure.legend(
+        loc="outside lower left", frameon=False, fontsize=8.5, ncols=4, title_fontsize=8, alignment="left",
+        title="mean over seeds (how many); thin lines: 95% interval of the mean",
+    )  # fmt: skip
 
 
 def _finals(axes: Axes, study: StudySettings, curves: Sequence[Curve]) -> None:
