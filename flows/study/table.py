@@ -79,7 +79,7 @@ def notes(results: Results) -> list[str]:
     ]
     if results.missing:
         listed = "; ".join(f"{campaign}: {reason}" for campaign, reason in sorted(results.missing.items())[:5])
-        said.append(f"{len(results.missing)} cells are not complete and left out ({listed}).")
+        said.append(f"Not complete and left out: {len(results.missing)} cells ({listed}).")
     return said
 
 

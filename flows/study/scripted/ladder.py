@@ -75,8 +75,8 @@ def _genome(blocks: Catalogue, step: dict[str, str | dict[str, JSON]], number: i
 
 
 def _gene(blocks: Catalogue, slot: str, wanted: str | dict[str, JSON], where: str) -> Gene:
-    given = {"block": wanted} if isinstance(wanted, str) else dict(wanted)
-    name = given.pop("block", None)
+    given: dict[str, JSON] = {"block": wanted} if isinstance(wanted, str) else dict(wanted)
+    name = str(given.pop("block", "nothing"))
     if name not in blocks.slots[slot]:
         raise ConfigError(f"{where}: slot {slot} has the blocks {', '.join(blocks.slots[slot])}, not {name}")
     tunables = blocks.block(slot, name).tunables

@@ -61,7 +61,7 @@ def test_an_incomplete_cell_is_left_out_on_both_sides_and_named() -> None:
     assert worse.cells == 7
     assert worse.final_against is not None
     assert worse.final_against.seeds == 7
-    assert "1 cells are not complete and left out (worse-0: stopped on request)" in table.markdown(results)
+    assert "Not complete and left out: 1 cells (worse-0: stopped on request)" in table.markdown(results)
 
 
 def test_what_was_found_after_the_budget_does_not_count() -> None:
