@@ -60,6 +60,7 @@ def test_a_study_runs_every_cell_once_and_leaves_its_table_in_mlflow_too(home: P
     assert wanted | {"finals.png", "study.json"} == {path.name for path in folder.iterdir()}
     client = open_tracker(open_home().tracking_uri, open_home().mlflow_artefacts).client
     experiment = client.get_experiment_by_name("studies")
+    assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
     assert "recombine/final" in run.data.metrics
     assert wanted <= {file.path for file in client.list_artifacts(run.info.run_id)}

@@ -85,7 +85,12 @@ def test_a_self_test_says_so_in_every_title(monkeypatch: pytest.MonkeyPatch) -> 
 
     titles: list[str] = []
     plain = Axes.set_title
-    monkeypatch.setattr(Axes, "set_title", lambda axes, text, **more: (titles.append(text), plain(axes, text, **more)))
+
+    def noted(axes: Axes, text: str, **more: Any) -> Any:
+        titles.append(text)
+        return plain(axes, text, **more)
+
+    monkeypatch.setattr(Axes, "set_title", noted)
     wanted, curves = _planted()
     drawn = figures(wanted, curves, "closeness")
     assert set(drawn) == {"over_rounds.png", "over_budget.png", "finals.png"}
