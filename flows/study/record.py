@@ -58,4 +58,4 @@ def read(home: Home, study: StudySettings) -> Ran:
     with Archive.open(home.archive_url) as archive:
         refuse_other(home, archive, study)
         curves = tuple(curve(archive, cell, study.budget) for cell in cells(study))
-    return Ran(curves, {one.campaign: "not run yet" for one in curves if not one.is_complete})
+    return Ran(curves, {one.campaign: "its budget is not spent yet" for one in curves if not one.is_complete})
