@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from cognition.database import Database
 from cognition.outbox import OutboxEntry
-from cognition.records import Cost, Outcome, Provenance
+from cognition.records import FRESH_FROM, Cost, Outcome, Provenance
 from cognition.schema import candidates, evaluations, model_calls, outbox
 
 
@@ -60,11 +60,16 @@ class DigestStore:
         with self.database.read() as tx:
             return [CandidateDigest(**row._mapping) for row in tx.execute(query.order_by(candidates.c.seq))]
 
-    def costs(self, campaign: str) -> dict[str, Cost]:
-        """What the recorded evaluations of each candidate used; a candidate without any is not in it."""
+    def costs(self, campaign: str, *, fresh: bool = True) -> dict[str, Cost]:
+        """What the recorded evaluations of each candidate used; a candidate without any is not in it.
+
+        `fresh`: with those that promotion made later, on seeds of its own.
+        """
         query = select(evaluations.c.candidate, evaluations.c.measurements).join(
             candidates, candidates.c.id == evaluations.c.candidate
         )
+        if not fresh:
+            query = query.where(evaluations.c.seed < FRESH_FROM)
         found: dict[str, Cost] = {}
         with self.database.read() as tx:
             for row in tx.execute(query.where(candidates.c.campaign == campaign)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -38,7 +39,12 @@ from tasks.llm import BudgetExhausted
 
 logger = logging.getLogger(__name__)
 
-Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "unapproved"]
+Ending = Literal[
+    "finished", "enough", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "unapproved"
+]
+
+#: Why no further round is wanted; None: go on.
+Enough = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,8 @@ async def campaign(settings: Settings) -> dict[str, Any]:
     return encode(ended)
 
 
-async def conduct(checked: Settings) -> Ended:
-    """What the flows `campaign` and `nightly` do."""
+async def conduct(checked: Settings, enough: Enough | None = None) -> Ended:
+    """What the flows `campaign`, `nightly` and `study` do. `enough`: asked before each round; a sentence ends it."""
     stores.refuse_other(open_home())
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
@@ -89,7 +95,7 @@ async def conduct(checked: Settings) -> Ended:
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
-        run = _Run(engine, checked, client, deployment, await earlier_tries_s(client))
+        run = _Run(engine, checked, client, deployment, await earlier_tries_s(client), enough)
         ended = await run.to_the_end()
     report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
     summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
@@ -133,12 +139,19 @@ class _Run:
     """The state of one campaign run: what to do next, and when to stop."""
 
     def __init__(
-        self, engine: Engine, settings: Settings, client: PrefectClient, deployment: UUID, earlier_s: float
+        self,
+        engine: Engine,
+        settings: Settings,
+        client: PrefectClient,
+        deployment: UUID,
+        earlier_s: float,
+        enough: Enough | None,
     ) -> None:
         self.engine = engine
         self.settings = settings
         self.client = client
         self.deployment = deployment
+        self.enough = enough
         self.meter = Meter(engine, settings, budget_of(settings), earlier_s)
         self.turns = turns.Turns(engine.archive, settings)
         self.machine_failures_in_a_row = 0
@@ -219,6 +232,8 @@ class _Run:
             return self.ended
         if progress.stop_requested.is_set():
             return Ended("interrupted", "stopped on request")
+        if self.enough is not None and (sentence := self.enough()):
+            return Ended("enough", sentence)
         if late := self.meter.time_stop():
             return Ended("wall_time", late)
         if poor := await self.meter.money_stop():

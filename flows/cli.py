@@ -27,6 +27,7 @@ from flows import (
     leaving,
     problem_cli,
     registry,
+    study_cli,
     views,
 )
 from flows.home import Home, open_home
@@ -44,6 +45,7 @@ app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
 app.add_typer(problem_cli.app)
 app.add_typer(front_cli.app)
+app.add_typer(study_cli.app)
 app.add_typer(arch_layers.app, name="arch")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import atexit
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
+from cognition.records import Item
 from cognition.samplers import make_sampler
 from flows import budgets, registry
 from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
 from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer, WordNovelty
-from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
+from tasks.analyzer import Analyzer, ModelAnalyzer, OffAnalyzer, RuleAnalyzer
 from tasks.codec import fingerprint
 from tasks.contract import Domain
 from tasks.embedding import Embedder
@@ -47,6 +48,7 @@ class _Process:
     lock: threading.Lock = field(default_factory=threading.Lock)
     engines: dict[str, _Opened] = field(default_factory=dict)
     sandboxes: dict[str, Pool] = field(default_factory=dict)
+    candidates_at_once: int = 1  # of all campaigns together, where several run in one process
     rates: Rates = field(default_factory=Rates)  # one for all campaigns: their servers are the same
 
 
@@ -67,6 +69,11 @@ def budget_of(settings: Settings) -> Budget | None:
     """The budget that this process's model calls reserve from; None if no model is configured."""
     engine_for(settings)
     return _process.engines[fingerprint(settings)].budget
+
+
+def expect(candidates_at_once: int) -> None:
+    """Several campaigns will run in this process at the same time: sandboxes opened from now on hold that many."""
+    _process.candidates_at_once = candidates_at_once
 
 
 async def close_all(timeout_s: float = 60.0) -> int:
@@ -113,10 +120,11 @@ def _open(settings: Settings, home: Home) -> _Opened:
         )
     if unknown := sorted(set(settings.approval.rungs) - set(domain.rungs)):
         raise ConfigError(f"approval.rungs: {settings.problem} has {', '.join(domain.rungs)}, not {', '.join(unknown)}")
+    cognition = domain.name if settings.retrieve.cognition == "shared" else f"{domain.name}@{settings.name}"
     archive = Archive.open(home.archive_url)
     brief = domain.brief()
     items = ItemStore(archive)
-    items.add_missing(brief.items)
+    items.add_missing(brief.items if cognition == domain.name else own_copies(brief.items, cognition))
     budget = _budget(settings, archive)
     model = _model(settings, archive, budget)
     engine = Engine(
@@ -138,9 +146,16 @@ def _open(settings: Settings, home: Home) -> _Opened:
         propose=settings.propose,
         check=settings.check,
         evaluate=settings.evaluate,
+        cognition=cognition,
         embedder=Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None,
     )
     return _Opened(engine, _publisher(settings, archive, home), model, budget)
+
+
+def own_copies(items: tuple[Item, ...], cognition: str) -> tuple[Item, ...]:
+    """The same items under ids and a domain of their own; the id does not show a model which campaign it is in."""
+    mark = fingerprint(cognition)[:6]
+    return tuple(replace(item, id=f"{item.id}-{mark}", domain=cognition) for item in items)
 
 
 def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | None:
@@ -154,17 +169,31 @@ def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | 
 def _sandbox(settings: Settings, home: Home, domain: Domain) -> Pool:
     """One sandbox per process and kind: zygotes cost seconds."""
     wanted = settings.sandbox
-    key = fingerprint(wanted, settings.workers, domain.preload)
+    zygotes = max(settings.workers, _process.candidates_at_once)
+    key = fingerprint(wanted, zygotes, domain.preload)
     if key not in _process.sandboxes:
         tier = None if wanted.tier == "auto" else wanted.tier
         _process.sandboxes[key] = open_sandbox(
             own(home.scratch),
             tier=tier,
             unsafe=wanted.unsafe_no_sandbox,
-            zygotes=settings.workers,
+            zygotes=zygotes,
             preload=domain.preload,
         )
     return _process.sandboxes[key]
+
+
+def refuse_without_models(settings: Settings) -> None:
+    """Say at once that a role which these settings ask for has no model. Raises ConfigError."""
+    asked: tuple[tuple[bool, Role], ...] = (
+        (settings.propose.kind == "openai", "researcher"),
+        (settings.analyze.kind == "model", "analyzer"),
+        (settings.check.reviewer == "model", "reviewer"),
+        (settings.check.debugger == "model", "debugger"),
+    )
+    for is_asked, role in asked:
+        if is_asked and role not in settings.models:
+            raise ConfigError(f"a model for the {role} is asked for: add a section [models.{role}] with its name")
 
 
 def _budget(settings: Settings, archive: Archive) -> Budget | None:
@@ -203,4 +232,4 @@ def _proposer(settings: Settings, domain: Domain, model: Model | None) -> Propos
 def _analyzer(settings: Settings, model: Model | None) -> Analyzer:
     if settings.analyze.kind == "model":
         return ModelAnalyzer(_need(model, "analyzer"))
-    return RuleAnalyzer()
+    return OffAnalyzer() if settings.analyze.kind == "off" else RuleAnalyzer()

@@ -130,6 +130,37 @@ def run_promotion(settings: Settings, plan: Any) -> dict[str, Any]:
     return report
 
 
+def run_study(study: Any, first: Settings, on_interrupt: Callable[[], None]) -> dict[str, Any]:
+    """Run a study in this process and return its report; `first`: the settings of one of its cells. Raises."""
+    from prefect import get_client
+
+    from flows import deployments, in_process
+    from flows.study.flow import study as flow
+
+    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)
+
+    async def body() -> Any:
+        _handle_interrupts(on_interrupt)
+        guard = asyncio.create_task(_leave_without_server())
+        try:
+            await stores.register_results(open_home())
+            async with get_client() as client:
+                await deployments.ensure_pool(client)
+                deployment = await deployments.apply(deployments.named("study"))
+                tagged = first.model_copy(update={"name": study.name})
+                parameters = {"study": study.model_dump(mode="json")}
+                run = in_process.Run(flow, deployment, f"study-{study.name}", tagged, parameters)
+                result = await (await in_process.run(client, run)).aresult(raise_on_failure=False)
+        finally:
+            guard.cancel()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    report: dict[str, Any] = asyncio.run(_closing(body))
+    return report
+
+
 def run_single_round(settings: Settings, index: int) -> str:
     """Run one round again; returns the final state's name."""
     from prefect import get_client

@@ -153,7 +153,7 @@ def print_deployments(console: Console, report: dict[str, Any]) -> None:
 
 def print_run(console: Console, report: dict[str, Any]) -> None:
     """The last lines of a run."""
-    if report["ending"] in ("finished", "interrupted", "budget", "wall_time", "unapproved"):
+    if report["ending"] in ("finished", "enough", "interrupted", "budget", "wall_time", "unapproved"):
         console.print(f"\n[bold]{safe(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
     console.print(f"outcomes: {outcomes or 'none'}; {spending.line(report['spend'])}")

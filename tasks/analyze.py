@@ -95,7 +95,7 @@ def _input(
         parent=_candidate(engine, round.parent),
         best=engine.archive.best(engine.campaign),
         baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
-        domain=engine.domain.name,
+        domain=engine.cognition,
         genome=proposed.provenance.genome,
         made_from=_candidate(engine, built_on[0]) if built_on else None,
         known=known,

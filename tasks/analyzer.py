@@ -96,6 +96,18 @@ class RuleAnalyzer:
         return rule_analysis(experiment)
 
 
+class OffAnalyzer:
+    """No report, no symptoms, no lessons: the ablation without an Analyzer (Fig. 5)."""
+
+    async def analyze(self, experiment: AnalysisInput) -> str:
+        """See Analyzer."""
+        return ""
+
+    async def study(self, experiment: AnalysisInput) -> Analysis:
+        """See Analyzer."""
+        return Analysis("")
+
+
 class AnalyzerAnswer(BaseModel):
     """What a model answers."""
 

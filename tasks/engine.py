@@ -41,6 +41,7 @@ class Engine:
     propose: ProposeSettings
     check: CheckSettings
     evaluate: EvaluateSettings
+    cognition: str  # the domain of the items and lessons that this campaign reads and writes
     embedder: Embedder | None = None
 
     def seed_of(self, index: int, *purpose: str | int) -> int:

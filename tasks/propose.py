@@ -51,7 +51,7 @@ def context_of(engine: Engine, round: Round, retrieved: Retrieved) -> Context:
         parent=archive.candidate(round.parent) if round.parent else None,
         references=tuple(archive.candidate(reference) for reference in round.references),
         items=shown(engine, retrieved),
-        blocks=engine.items.blocks(engine.domain.name),
+        blocks=engine.items.blocks(engine.cognition),
         elites=tuple(archive.top(engine.campaign, limits.elites, up_to=round.sequence)),
         not_run=retrieved.not_run,
         recent=tuple(archive.recent(engine.campaign, limits.recent, up_to=round.sequence)),

@@ -62,9 +62,9 @@ def draws(found: Sequence[Recalled], leave_out: float, seed: int, round: Round) 
 def _found(engine: Engine, query: str) -> list[Recalled]:
     vector = None
     if engine.embedder is not None:
-        embed_missing(engine.items, engine.embedder, engine.domain.name)
+        embed_missing(engine.items, engine.embedder, engine.cognition)
         vector = engine.embedder.embed([query])[0]
-    return engine.items.recall(engine.domain.name, query, engine.retrieve.top_k, vector)
+    return engine.items.recall(engine.cognition, query, engine.retrieve.top_k, vector)
 
 
 def symptoms(candidates: list[Candidate]) -> str:

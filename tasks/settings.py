@@ -32,6 +32,10 @@ class RetrieveSettings(Frozen):
         description="Probability of leaving out each item found, to measure whether it helps; 0: nothing is measured",
     )
     embedding: EmbeddingSettings | None = Field(None, description="An endpoint for vectors; none: search by text alone")
+    cognition: Literal["shared", "own"] = Field(
+        "shared",
+        description="own: lessons and measured uplift are this campaign's alone, as if no other had run (for studies)",
+    )
     not_run: int = Field(3, ge=0, le=20, description="How many proposals that were vetoed or unusable it sees")
 
 
@@ -67,7 +71,7 @@ class EvaluateSettings(Frozen):
 class AnalyzeSettings(Frozen):
     """The Analyzer and the optional Judge."""
 
-    kind: Literal["rules", "model"] = "rules"
+    kind: Literal["rules", "model", "off"] = Field("rules", description="off: no report, no lessons (an ablation)")
     judge: Literal["off"] = "off"
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from cognition.samplers.base import Frozen, Sampler
+from cognition.samplers.baseline import FromBaseline
 from cognition.samplers.greedy import Greedy
 from cognition.samplers.map_elites import MapElites, MapElitesSettings
 from cognition.samplers.top_k import TopK, TopKSettings
@@ -17,6 +18,7 @@ from cognition.samplers.view import Arm, View
 __all__ = [
     "UCB1",
     "Arm",
+    "FromBaseline",
     "Greedy",
     "MapElites",
     "MapElitesSettings",
@@ -34,7 +36,7 @@ __all__ = [
 class SamplerSettings(Frozen):
     """Which sampler, how much it sees, how many it takes. Defaults are the paper's (App. A)."""
 
-    kind: Literal["ucb1", "greedy", "random", "map_elites", "top_k"] = "ucb1"
+    kind: Literal["ucb1", "greedy", "random", "map_elites", "top_k", "baseline"] = "ucb1"
     population: int = Field(70, ge=1, le=500, description="How many of the best candidates take part (App. A: 70)")
     sampled: int = Field(3, ge=1, le=50, description="Parent and references together (App. A: n = 3)")
     ucb1: UCB1Settings = UCB1Settings()
@@ -49,6 +51,8 @@ def make_sampler(settings: SamplerSettings) -> Sampler:
         return UCB1(settings.ucb1, population, sampled)
     if settings.kind == "greedy":
         return Greedy(sampled)
+    if settings.kind == "baseline":
+        return FromBaseline()
     if settings.kind == "random":
         return Uniform(population, sampled)
     if settings.kind == "map_elites":

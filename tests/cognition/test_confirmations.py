@@ -37,6 +37,15 @@ def test_rounds_and_reports_do_not_see_them(archive: Archive) -> None:
     assert [each.fitness for each in archive.top(NAME, 2)] == [2.0, 1.0]
 
 
+def test_what_the_rounds_themselves_cost_can_be_told_apart(archive: Archive) -> None:
+    played(archive, 0, 1.0)
+    name = played(archive, 1, 2.0)
+    before = archive.costs(NAME)
+    archive.confirm(name, [evaluation(TWO, sum=3.0)])
+    assert archive.costs(NAME, fresh=False) == before
+    assert archive.costs(NAME)[name].cpu_s > (before[name].cpu_s if name in before else 0.0)
+
+
 def test_finalists_keep_the_order_of_their_first_test(archive: Archive) -> None:
     baseline, one, two = (played(archive, index, float(index)) for index in range(3))
     archive.confirm(baseline, [evaluation(ONE)])

@@ -22,7 +22,7 @@ from cognition.samplers.ucb1 import relative_ranks, ucb1_scores
 from cognition.view import ArchiveView
 from tests.cognition.play import NAME, evolve
 
-KINDS = ("ucb1", "greedy", "random", "map_elites", "top_k")
+KINDS = ("ucb1", "greedy", "random", "map_elites", "top_k", "baseline")
 
 
 def sampler(kind: str, **more: object) -> Sampler:
@@ -82,7 +82,7 @@ def test_every_sample_is_valid_and_repeatable(kind: str, view: FakeView, index: 
     nodes = (chosen.parent, *chosen.references)
     assert set(nodes) <= known
     assert len(set(nodes)) == len(nodes) <= sampled
-    if kind != "map_elites":
+    if kind not in ("map_elites", "baseline"):
         assert len(nodes) == min(sampled, len(known), 70)
 
 
@@ -111,6 +111,14 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 def test_greedy_takes_the_best() -> None:
     view = FakeView(arms_of(1.0, 3.0, 2.0, 0.0))
     assert sampler("greedy").sample(view, 1, random.Random(0)) == Sample("c1", ("c2", "c0"), 17, "greedy")
+
+
+def test_the_control_starts_from_the_baseline_and_sees_nothing_else() -> None:
+    view = FakeView(arms_of(1.0, 3.0, 2.0, 0.0))
+    baseline = view.baseline()
+    assert baseline is not None
+    expected = Sample(baseline.candidate, (), 17, "baseline")
+    assert {sampler("baseline").sample(view, index, random.Random(index)) for index in range(20)} == {expected}
 
 
 def draws(kind: str, view: FakeView, count: int = 3000, **more: object) -> list[Sample]:

@@ -6,7 +6,8 @@ from flows import config
 from flows.registry import UnknownProblem
 from flows.registry import load as load_problem
 
-CAMPAIGNS = sorted((Path(__file__).parents[2] / "campaigns").glob("*.toml"))
+FILES = sorted((Path(__file__).parents[2] / "campaigns").glob("*.toml"))
+CAMPAIGNS = [path for path in FILES if not path.stem.startswith("study-")]  # studies have a form of their own
 
 
 def _toml(tmp_path: Path, text: str) -> str:

@@ -12,6 +12,7 @@ from tasks.analyzer import (
     MAX_REPORT_CHARS,
     AnalysisInput,
     ModelAnalyzer,
+    OffAnalyzer,
     RuleAnalyzer,
     analyzer_messages,
     symptoms,
@@ -83,6 +84,12 @@ async def test_the_first_experiment_has_nothing_to_compare_with() -> None:
         "Fitness 1.5 (standard error 0.01); primary metric: sum.\n"
         "Symptoms: new best"
     )
+
+
+async def test_switched_off_it_says_nothing_at_all() -> None:
+    for outcome in (EXPERIMENT.outcome, FAILED):
+        analysis = await OffAnalyzer().study(replace(EXPERIMENT, outcome=outcome))
+        assert (analysis.text, analysis.symptoms, analysis.lessons) == ("", (), ())
 
 
 async def test_a_model_reports_with_symptoms_and_lessons() -> None:

@@ -1,0 +1,106 @@
+"""The table of a study, for a terminal and as Markdown; the same cells in both."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.study.results import ArmResult, Results
+from flows.terminal import safe
+from tasks.trust.arms import Comparison
+from tasks.trust.gains import Summary
+
+_UNITS = {"cpu_s": "CPU-seconds", "tokens": "tokens", "rounds": "rounds"}
+
+
+def heads(results: Results) -> list[str]:
+    """The columns."""
+    levels = [f"reached {reached.level:g}" for reached in results.arms[0].reached]
+    against = f"against {results.arms[0].arm}"
+    planted = ["planted"] if any(line.expected for line in results.arms) else []
+    return [
+        "arm", "cells", "rounds", "final best (sd)", f"final {against}", "g", "p",
+        "mean of best so far (sd)", f"mean {against}", "g", "p", *levels, *planted,
+    ]  # fmt: skip
+
+
+def rows(results: Results) -> list[list[str]]:
+    """One line per arm."""
+    has_planted = any(line.expected for line in results.arms)
+    return [_row(line, has_planted) for line in results.arms]
+
+
+def _row(line: ArmResult, has_planted: bool) -> list[str]:
+    reached = [
+        f"{one.cells}/{line.cells}" + ("" if one.median_rounds is None else f" (round {one.median_rounds:g})")
+        for one in line.reached
+    ]
+    return [
+        line.arm,
+        str(line.cells),
+        "-" if line.rounds is None else f"{line.rounds:.1f}",
+        _summary(line.final),
+        *_against(line.final_against, line.final_p),
+        _summary(line.area),
+        *_against(line.area_against, line.area_p),
+        *reached,
+        *([_planted(line)] if has_planted else []),
+    ]
+
+
+def _summary(found: Summary | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.mean:.5f}" + ("" if found.sd is None else f" ({found.sd:.5f})")
+
+
+def _against(found: Comparison | None, p: float | None) -> list[str]:
+    if found is None or p is None:
+        return ["-", "-", "-"]
+    effect = "-" if found.effect is None else f"{found.effect:+.2f}"
+    return [f"{found.difference:+.5f} [{found.lower:+.5f}, {found.upper:+.5f}]", effect, f"{p:.3f}"]
+
+
+def _planted(line: ArmResult) -> str:
+    if line.expected is None:
+        return "-"
+    found = {None: "not tested", True: "found", False: "NOT found"}[line.is_recovered]
+    return f"{line.expected}: {found}"
+
+
+def notes(results: Results) -> list[str]:
+    """What the numbers are, and what is missing."""
+    said = [
+        f"Every cell spent {results.budget:g} {_UNITS[results.unit]} after its baseline; what was found later does not "
+        "count. The mean of best so far is the area under the curve over what was spent, divided by the budget.",
+        f"Differences are paired by seed; intervals are Student's t, {100 * (1 - results.alpha):g}% for all "
+        f"{results.comparisons} comparisons of a column together (Bonferroni). g: mean difference in standard "
+        "deviations of the differences (Hedges). p: exact sign flips, corrected by Holm's method.",
+    ]
+    if results.missing:
+        listed = "; ".join(f"{campaign}: {reason}" for campaign, reason in sorted(results.missing.items())[:5])
+        said.append(f"Not complete and left out: {len(results.missing)} cells ({listed}).")
+    return said
+
+
+def markdown(results: Results) -> str:
+    """Title, table, notes."""
+    head = heads(results)
+    lines = [f"# {results.title}", "", _line(head), "|" + "---|" * len(head), *map(_line, rows(results)), ""]
+    return "\n".join([*lines, *(f"{note}\n" for note in notes(results))])
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def show(console: Console, results: Results) -> None:
+    """The same for a terminal: two tables, since one would be too wide."""
+    head, body = heads(results), rows(results)
+    for title, columns in (("final best", (0, 1, 2, 3, 4, 5, 6)), ("over the budget", (0, *range(7, len(head))))):
+        table = Table(*(head[k] for k in columns), title=safe(f"{results.title}: {title}"))
+        for row in body:
+            table.add_row(*(safe(row[k]) for k in columns))
+        console.print(table)
+    for note in notes(results):
+        console.print(safe(note), soft_wrap=True)
