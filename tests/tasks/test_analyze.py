@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from cognition.records import Failure, FailureKind, Measurements, Provenance, Score
+from tasks.agents import OffJudge
 from tasks.analyze import analyze, evaluations
 from tasks.analyzer import RuleAnalyzer
 from tasks.engine import STEPS, Engine, Round
@@ -22,7 +23,7 @@ def _engine() -> Engine:
     domain = Toy(ToyOptions())
     archive = SimpleNamespace(best=lambda campaign: None, candidate=lambda identity: None)
     parts: dict[str, Any] = {"domain": domain, "brief": domain.brief(), "archive": archive, "analyzer": RuleAnalyzer()}
-    parts |= {"items": SimpleNamespace(at_versions=lambda wanted: ())}
+    parts |= {"items": SimpleNamespace(at_versions=lambda wanted: ()), "judge": OffJudge(), "judge_weight": 0.0}
     parts |= {"campaign": "c", "evaluate": SimpleNamespace(rung="explore"), "evaluation_seeds": lambda: (1, 2, 3)}
     return cast(Engine, SimpleNamespace(**parts))
 
