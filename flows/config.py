@@ -149,7 +149,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{place}: {first['msg']}"
+        return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
     allowed = _fields_at(Settings, first["loc"][:-1])
     close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(allowed)}"

@@ -1,17 +1,18 @@
 """Which of several models the Researcher is in this round: the one that promises most gain per dollar. Pure.
 
-UCB1 over gain per dollar. A round's gain is by how much its candidate beat its parent; its cost is what the Researcher's
-calls of that round were priced. An arm's value is
+UCB1 over gain per dollar. A round's gain is by how much its candidate beat its parent; its cost is what the
+Researcher's calls of that round were priced. An arm's value is
 
     rate / largest rate of all arms + exploration * sqrt(2 ln N / n),    rate = sum of gains / sum of costs
 
-with n rounds of the arm among the N of the window. Dividing by the largest rate keeps UCB1's range of 0 to 1, whatever a
-problem's fitness is. (Dividing the whole by the cost, as bandits with budgets often do, was tried: a free model that
+with n rounds of the arm among the N of the window. Dividing by the largest rate keeps UCB1's range of 0 to 1, whatever
+a problem's fitness is. (Dividing the whole by the cost, as bandits with budgets often do, was tried: a free model that
 gains nothing then gets nearly every round.) A window forgets: what a model gained at the start, when everything did,
-says little later on. The first rounds go round all arms, in an order drawn from the campaign's seed, by their
-number, so that rounds in flight at once do not all take the same one. Two deviations from the textbook: mean costs below a
-hundredth of the dearest arm's count as that, since a free model's rate would be infinite; a round that is under way does
-not count yet.
+says little later on.
+
+The first rounds go round all arms, in an order drawn from the campaign's seed, by their number, so that rounds in
+flight at once do not all take the same one. Two deviations from the textbook: mean costs below a hundredth of the
+dearest arm's count as that, since a free model's rate would be infinite; a round that is under way does not count yet.
 """
 
 from __future__ import annotations
