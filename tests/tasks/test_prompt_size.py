@@ -119,7 +119,7 @@ async def test_prompts_stay_within_their_tokens_with_10000_candidates_and_10000_
     refused = tuple(Failure(FailureKind.CRASH, "reason " * 2_000, "trace " * 2_000) for _ in range(10))
     for tokens in (2_500, 8_000, 16_000, 64_000):
         for form in ("program", "diff"):
-            messages = researcher_messages(context, refused, form, tokens)  # type: ignore[arg-type]  # a Form
+            messages = researcher_messages(context, refused, form, tokens)
             assert length(messages, ProgramAnswer, EditsAnswer) <= tokens * 4
             assert context.parent is not None
             assert f"candidate {context.parent.id}" in messages[-1].text
