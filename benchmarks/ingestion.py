@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import resource
 import statistics
 import tempfile
@@ -44,8 +45,9 @@ class QuickModel:
 
     async def ask(self, role: str, id: str, attempt: int, messages: Any, kind: Any) -> Answer[LibrarianAnswer]:
         """Three items."""
-        lines = [line for line in messages[-1].text.split("\n") if len(line) > 40]
-        quotes = ("this sentence is nowhere in the source", lines[-3], lines[-4])
+        passage = messages[-1].text.split('<data label="passage"')[1].split("\n</data")[0]
+        sentences = [line for line in re.split(r"\.\s", passage)[1:-1] if "#" not in line]
+        quotes = ("this sentence is nowhere in the source", *sentences[:2])
         found = [
             {"insight": f"Claim {id} {n}: {quote[::-1][:60]}", "symptoms": ["a plateau"], "quote": quote}
             for n, quote in enumerate(quotes)
