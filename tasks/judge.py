@@ -77,6 +77,7 @@ def judge_messages(
 def with_points(outcome: Outcome, judgement: Judgement | None, weight: float) -> Outcome:
     """The outcome with the judge's opinion in it: at most `weight` up or down, nothing without a judgement.
 
+    >>> from cognition.records import Score
     >>> with_points(Score(1.0), Judgement({"complexity": 10.0}, "", "m"), 0.2)
     Score(fitness=1.2, standard_error=None, evaluations=1)
     >>> with_points(Score(1.0), None, 0.2)
