@@ -1,8 +1,8 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, confirmations.py, calls.py, spending.py, outbox.py, digest.py for the methods. docs/archive.md explains
-the tables and the guarantees:
+candidates.py, confirmations.py, calls.py, spending.py, arms.py, outbox.py, digest.py for the methods. docs/archive.md
+explains the tables and the guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from cognition.arms import ArmStore
 from cognition.calls import CallStore
 from cognition.campaigns import Campaign, CampaignStore, Spend
 from cognition.candidates import CandidateStore
@@ -61,6 +62,7 @@ class Archive(
     SpendStore,
     OutboxStore,
     DigestStore,
+    ArmStore,
 ):
     """All stores over one database. Thread-safe; a context manager."""
 

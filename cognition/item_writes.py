@@ -38,15 +38,18 @@ def put_items(tx: Connection, new: Iterable[Item]) -> int:
     return changed
 
 
-def find_twin(tx: Connection, item: Item) -> str | None:
-    """The id of an item that says the same, expired and quarantined ones too; its own id does not count.
+def find_twin(tx: Connection, item: Item, *, quarantined: bool = True) -> str | None:
+    """The id of an item that says the same, expired ones too; its own id does not count.
 
-    Code blocks are the same or items differ.
+    Code blocks are the same or items differ. `quarantined`: whether one in quarantine counts; a claim that was made up
+    once must not keep out the same claim with evidence.
     """
     for row in search.find(tx, item.domain, meaning(item), TWIN_CANDIDATES, every_state=True):
         other: Item = row.content
         same_block = (item.block and item.block.source) == (other.block and other.block.source)
-        if other.id != item.id and same_block and same_meaning(meaning(item), meaning(other)):
+        if other.id == item.id or not same_block or not same_meaning(meaning(item), meaning(other)):
+            continue
+        if quarantined or _state(tx, other.id) != "quarantined":
             return other.id
     return None
 
@@ -54,6 +57,10 @@ def find_twin(tx: Connection, item: Item) -> str | None:
 def set_state(tx: Connection, id: str, state: State, reason: str = "") -> None:
     """Retire an item, or bring it back. One that is not active is never recalled."""
     tx.execute(update(items).where(items.c.id == id).values(state=state, reason=reason, updated_at=now_iso()))
+
+
+def _state(tx: Connection, id: str) -> str:
+    return str(tx.execute(select(items.c.state).where(items.c.id == id)).scalar_one())
 
 
 def _insert(tx: Connection, item: Item) -> int:

@@ -100,7 +100,7 @@ class ItemStore:
         with self.database.write() as tx:
             for item in new:
                 is_known = bool(_known_ids(tx, [item.id]))
-                twin = None if is_known else find_twin(tx, item)
+                twin = None if is_known else find_twin(tx, item, quarantined=state != "active")
                 if twin is not None:
                     twins[item.id] = twin
                 elif put_items(tx, [item]):
@@ -210,6 +210,16 @@ class ItemStore:
                 state = tx.execute(select(items.c.state).where(items.c.id == id)).scalar()
                 if state == "active":
                     set_state(tx, id, "expired", reason)
+                    changed += 1
+        return changed
+
+    def release(self, ids: Iterable[str]) -> int:
+        """Take items out of quarantine, after a person has looked at them. Returns how many changed."""
+        changed = 0
+        with self.database.write() as tx:
+            for id in ids:
+                if tx.execute(select(items.c.state).where(items.c.id == id)).scalar() == "quarantined":
+                    set_state(tx, id, "active")
                     changed += 1
         return changed
 

@@ -149,6 +149,7 @@ class Provenance:
     sources: tuple[str, ...] = ()  # ids of the cognition items it declares
     genome: JSON = None  # recombine: which block sits in which slot, with which constants
     built_on: tuple[str, ...] | None = None  # candidates it was really made from; None: the sampled parents
+    candidates: tuple[str, ...] = ()  # ids of earlier candidates whose results it declares to build on
 
 
 @dataclass(frozen=True, slots=True)

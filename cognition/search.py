@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Pool, TextClause, text
+from sqlalchemy import Connection, Pool, text
 
 from cognition.records import Item
-from cognition.schema import items
+from cognition.schema import from_json, items
 
 #: Weights of triggers, insight, guidance, background.
 WEIGHTS = (4.0, 2.0, 1.0, 0.5)
@@ -26,6 +26,8 @@ MAX_WORD_CHARS = 100
 #: FTS5 ranks every item that has one of the words, so words that most items have cost most and tell least. Of a base
 #: with more items than this, only so many are ranked: the query's rarest words are searched for.
 MOST_RANKED = 500
+#: Words that so few items have are counted first; a long query seldom has room for others.
+FEW = 60
 
 _STOP_WORDS = frozenset(
     """
@@ -34,15 +36,13 @@ _STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read and to extend
 )
 _COLUMNS = (items.c.row, items.c.version, items.c.content)
-# Ranked by row number first: sorting whole contents would cost more than the search.
-_FTS5 = text(
-    "SELECT items.row, items.version, items.content, hits.score FROM"
-    f" (SELECT items_fts.rowid AS row, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
-    "  FROM items_fts JOIN items ON items.row = items_fts.rowid WHERE items_fts MATCH :query"
-    "  AND items.domain = :domain AND (:every_state OR items.state = 'active')"
-    "  ORDER BY score DESC, items_fts.rowid LIMIT :k) AS hits"
-    " JOIN items ON items.row = hits.row ORDER BY hits.score DESC, items.row"
-).columns(*_COLUMNS)
+# Ranked by row number alone, and only the best are looked up: reading all hits' rows costs more than ranking them.
+_FTS5 = (
+    f"SELECT rowid, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
+    " FROM items_fts WHERE items_fts MATCH ? ORDER BY score DESC, rowid"
+)
+#: The signs of plus keep SQLite from going through all items of the domain instead of these few.
+_READ = "SELECT row, version, content FROM items WHERE row IN ({rows}) AND +domain = ? AND (? OR +state = 'active')"
 #: PostgreSQL names the weights D to A and wants none above 1.
 _RANKS = ", ".join(str(weight / max(WEIGHTS)) for weight in reversed(WEIGHTS))
 _TSVECTOR = text(
@@ -62,16 +62,44 @@ _INTO_TSVECTOR = text(
 )
 
 
-def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> Sequence[Any]:
-    """Rows of `row`, `version`, `content` and `score`, the best first; active items. Any text is a valid query."""
+class Found(NamedTuple):
+    """An item that has words of the query."""
+
+    row: int
+    version: int
+    content: Item
+    score: float
+
+
+def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> Sequence[Found]:
+    """The best k, the best first; active items. Any text is a valid query."""
     wanted = useful_words(query)
     if not wanted or k < 1:
         return []
-    is_fts5 = _is_sqlite(tx)
-    wanted = _rarest(tx, wanted) if is_fts5 else wanted
-    statement: TextClause | Any = _FTS5 if is_fts5 else _TSVECTOR
-    expression = fts5_expression(wanted) if is_fts5 else tsquery_expression(wanted)
-    return tx.execute(statement, {"query": expression, "domain": domain, "k": k, "every_state": every_state}).all()
+    if _is_sqlite(tx):
+        return _find_fts5(tx, domain, fts5_expression(_rarest(tx, wanted)), k, every_state)
+    values = {"query": tsquery_expression(wanted), "domain": domain, "k": k, "every_state": every_state}
+    return [Found(*row) for row in tx.execute(_TSVECTOR, values)]
+
+
+def _find_fts5(tx: Connection, domain: str, expression: str, k: int, every_state: bool) -> list[Found]:
+    """From the best hit on, a few at a time, until k of them are of this domain and may be shown."""
+    found: list[Found] = []
+    ranking, reading = tx.connection.cursor(), tx.connection.cursor()  # the driver's own, as in _rarest
+    ranking.execute(_FTS5, (expression,))
+    batch = k
+    while len(found) < k and (hits := ranking.fetchmany(batch)):
+        rows = ",".join(str(int(row)) for row, _ in hits)
+        reading.execute(_READ.format(rows=rows), (domain, every_state))
+        known = {row: (version, content) for row, version, content in reading.fetchall()}
+        for row, score in hits:
+            if row in known and len(found) < k:
+                version, content = known[row]
+                found.append(Found(row, version, from_json(Item, content), score))
+        batch = 500
+    ranking.close()
+    reading.close()
+    return found
 
 
 def add(tx: Connection, row: int, item: Item) -> None:
@@ -132,11 +160,19 @@ def tsquery_expression(wanted: Sequence[str]) -> str:
 
 
 class _Frequencies:
-    """How many items have a word, at most MOST_RANKED, as of when the base had about its present size."""
+    """How many items have a word, as of when the base had about its present size. Counting stops where it may."""
 
     def __init__(self, newest: int) -> None:
         self.newest = newest  # row number of the newest item
-        self.counts: dict[str, int] = {}
+        self.few: dict[str, int] = {}  # at most FEW + 1
+        self.counts: dict[str, int] = {}  # of words that more than FEW items have, at most MOST_RANKED + 1
+
+    def count(self, cursor: Any, words: Sequence[str], known: dict[str, int], most: int) -> None:
+        """Count those that are not known yet."""
+        for word in words:
+            if word not in known:
+                cursor.execute(_COUNT, (fts5_expression([word]), most + 1))
+                known[word] = int(cursor.fetchall()[0][0])
 
 
 _FREQUENCIES: WeakKeyDictionary[Pool, _Frequencies] = WeakKeyDictionary()
@@ -152,20 +188,22 @@ def _rarest(tx: Connection, wanted: list[str]) -> list[str]:
     if newest <= MOST_RANKED:
         return wanted
     known = _FREQUENCIES.get(tx.engine.pool)
-    if known is None or abs(newest - known.newest) > known.newest / 10 or len(known.counts) > _MOST_COUNTED:
+    if known is None or abs(newest - known.newest) > known.newest / 10 or len(known.few) > _MOST_COUNTED:
         known = _FREQUENCIES[tx.engine.pool] = _Frequencies(newest)
     cursor = tx.connection.cursor()  # the driver's own: two hundred statements through SQLAlchemy take 20 ms
-    for word in wanted:
-        if word not in known.counts:
-            cursor.execute(_COUNT, (fts5_expression([word]), MOST_RANKED + 1))
-            known.counts[word] = int(cursor.fetchall()[0][0])
+    known.count(cursor, wanted, known.few, FEW)
+    counts = {word: known.few[word] for word in wanted if known.few[word] <= FEW}
+    if sum(counts.values()) <= MOST_RANKED:  # there is room for words that more items have, which cost more to count
+        common = [word for word in wanted if word not in counts]
+        known.count(cursor, common, known.counts, MOST_RANKED)
+        counts |= {word: known.counts[word] for word in common}
     cursor.close()
     kept, ranked = set[str](), 0
-    for word in sorted(wanted, key=lambda word: known.counts[word]):
-        ranked += known.counts[word]
+    for word in sorted((word for word in wanted if word in counts), key=lambda word: counts[word]):
+        ranked += counts[word]
         if kept and ranked > MOST_RANKED:
             break
-        if known.counts[word]:
+        if counts[word]:
             kept.add(word)
     return [word for word in wanted if word in kept] or wanted[:1]
 

@@ -98,8 +98,8 @@ class SpendStore:
         with self.database.read() as tx:
             return settled_gpu_s(tx, round_id)
 
-    def spend_by_role(self, campaign: str) -> list[RoleSpend]:
-        """Calls by role and model; reads one index, not the prompts."""
+    def spend_by_role(self, campaign: str | None) -> list[RoleSpend]:
+        """Calls by role and model, None: of no campaign (ingestion); reads one index, not the prompts."""
         calls, unpriced = model_calls.c, model_calls.c.price_usd.is_(None)
         query = (
             select(
@@ -113,7 +113,7 @@ class SpendStore:
                 func.coalesce(func.sum(calls.prompt_tokens).filter(unpriced), 0),
                 func.coalesce(func.sum(calls.completion_tokens).filter(unpriced), 0),
             )
-            .where(calls.campaign == campaign)
+            .where(calls.campaign.is_(None) if campaign is None else calls.campaign == campaign)
             .group_by(calls.role, calls.model)
             .order_by(calls.role, calls.model)
         )

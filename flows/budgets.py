@@ -13,6 +13,7 @@ from typing import Any, get_args
 from cognition.archive import Archive
 from flows.config import ConfigError, Settings, merge
 from flows.units import hours, usd
+from tasks import judge, novelty
 from tasks.agents import MAX_CODE_CHARS, MAX_TRACE_CHARS
 from tasks.analyzer import PROMPT_TOKENS
 from tasks.contract import Domain, Step
@@ -36,10 +37,14 @@ def calls_per_round(settings: Settings) -> dict[Role, int]:
         calls["researcher"] = attempts
     if settings.check.reviewer == "model":
         calls["reviewer"] = attempts
+    if settings.check.novelty == "model":
+        calls["novelty"] = attempts
     if settings.check.debugger == "model" and settings.check.repairs:
         calls["debugger"] = settings.check.repairs
     if settings.analyze.kind == "model":
         calls["analyzer"] = 1
+    if settings.analyze.judge == "model":
+        calls["judge"] = 1
     return {role: count for role, count in calls.items() if role in settings.models}
 
 
@@ -50,9 +55,12 @@ def worst_call_usd(settings: Settings, role: Role) -> float | None:
         "reviewer": MAX_CODE_CHARS // CHARS_PER_TOKEN + WORDING_TOKENS,
         "debugger": (MAX_CODE_CHARS + 2 * MAX_TRACE_CHARS) // CHARS_PER_TOKEN + WORDING_TOKENS,
         "analyzer": PROMPT_TOKENS,
+        "novelty": novelty.PROMPT_TOKENS,
+        "judge": judge.PROMPT_TOKENS,
     }
-    model = settings.models[role]
-    return model.price_usd(prompt_tokens[role], model.max_tokens)
+    models = settings.researchers if role == "researcher" else (settings.models[role],)
+    costs = [model.price_usd(prompt_tokens[role], model.max_tokens) for model in models]
+    return None if None in costs else max(cost for cost in costs if cost is not None)
 
 
 def least_round_usd(settings: Settings) -> dict[str, float]:
@@ -76,14 +84,25 @@ def steps() -> tuple[Step, ...]:
 
 def refuse(settings: Settings, domain: Domain) -> None:
     """Refuse budgets that cannot be kept or cannot pay for one round. Raises ConfigError."""
+    _refuse_free_choice(settings)
     _refuse_dollars(settings)
     _refuse_gpu_hours(settings, domain)
-    served = {model.base_url for model in settings.models.values()}
+    served = {model.base_url for model in settings.all_models.values()}
     for base_url in settings.rate.servers:
         if base_url not in served:
             raise ConfigError(
                 f"rate.servers: no model is served from {base_url} (served from: {', '.join(sorted(served)) or 'none'})"
             )
+
+
+def _refuse_free_choice(settings: Settings) -> None:
+    """A bandit by gain per dollar needs the prices of all its models."""
+    unpriced = [model.model for model in settings.researchers if model.price is None]
+    if settings.more_researchers and unpriced:
+        raise ConfigError(
+            f"more_researchers: models are chosen by gain per dollar, and the price of {', '.join(unpriced)} is not "
+            f"known: set {' and '.join(sorted(PRICE_KEYS))} of each (0 for a server of your own)"
+        )
 
 
 def _refuse_dollars(settings: Settings) -> None:
@@ -164,7 +183,7 @@ def spent_before(archive: Archive, settings: Settings) -> Spent:
 
 def priced_later(archive: Archive, settings: Settings) -> tuple[float, int]:
     """Dollars of the calls that were stored without a price and have one now; and how many still have none."""
-    prices = {model.model: model.price for model in settings.models.values()}
+    prices = {model.model: model.price for model in settings.all_models.values()}
     dollars, unknown = 0.0, 0
     for spend in archive.spend_by_role(settings.name):
         price = prices.get(spend.model)

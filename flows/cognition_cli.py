@@ -17,19 +17,25 @@ from rich.table import Table
 
 from cognition.archive import Archive
 from cognition.hostile import hostile
+from cognition.item_writes import State
 from cognition.items import Added, ItemStore, Kept
 from cognition.lessons import IDLE_CANDIDATES, KIND
 from cognition.transfer import dump_jsonl, load_jsonl
+from flows import ingest_cli
 from flows.home import open_home
 from flows.output import JsonFlag, console, print_json
+from flows.spending import known_usd
 from flows.terminal import safe
 
 app = typer.Typer(
     name="cognition", no_args_is_help=True, help="The cognition base: what is known, and what runs have taught."
 )
 
+app.command()(ingest_cli.add)
+
 DomainOption = Annotated[str | None, typer.Option(help="Only items of this problem")]
 
+_NO_ITEMS = "there are no items yet; a campaign brings its problem's, `add` and `import` bring others"
 #: `prune --harmful` retires items whose shrunk uplift is below this, with so many rounds in both arms. Ours.
 HARMFUL_UPLIFT, HARMFUL_ROUNDS = -0.05, 20
 
@@ -37,14 +43,21 @@ HARMFUL_UPLIFT, HARMFUL_ROUNDS = -0.05, 20
 @app.command(name="list")
 def list_(
     domain: DomainOption = None,
-    every: Annotated[bool, typer.Option("--all", help="Expired ones too")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Expired and quarantined ones too")] = False,
+    quarantined: Annotated[bool, typer.Option(help="Only those in quarantine, with the reason")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Items, oldest first."""
+    wanted: State | None = "quarantined" if quarantined else None if every else "active"
     with _archive() as archive:
-        kept = ItemStore(archive).kept_all(domain, None if every else "active")
+        kept = ItemStore(archive).kept_all(domain, wanted)
     if as_json:
         print_json([_report(each) for each in kept])
+        return
+    if quarantined and kept:
+        for each in kept:
+            console.print(f"[bold]{safe(each.item.id)}[/]  {safe(each.reason)}", soft_wrap=True)
+            console.print(f"    {safe(each.item.insight[:300])}", soft_wrap=True)
         return
     table = Table("id", "state", "provenance", "for", "against", "uplift", "insight")
     for each in kept:
@@ -52,7 +65,8 @@ def list_(
         source = each.item.provenance + ("" if each.item.verified else " (unverified)")
         cells = (each.item.id, each.state, source, str(standing.supports), str(standing.contradicts))
         table.add_row(*map(safe, cells), _uplift(each), safe(each.item.insight[:100]))
-    console.print(table if kept else "there are no items yet; a campaign brings its problem's, `import` brings others")
+    empty = "nothing is in quarantine" if quarantined else _NO_ITEMS
+    console.print(table if kept else empty)
 
 
 @app.command()
@@ -98,7 +112,7 @@ def show(
 def stats(as_json: JsonFlag = False) -> None:
     """How many items there are, of which kind, and what was measured about them."""
     with _archive() as archive:
-        report = _stats(ItemStore(archive))
+        report = {**_stats(ItemStore(archive)), "ingestion": _ingestion(archive)}
     if as_json:
         print_json(report)
         return
@@ -131,6 +145,22 @@ def prune(
         print_json(report)
     else:
         console.print(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in report.items()))
+
+
+@app.command()
+def release(
+    items: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Items that you have looked at")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Take items out of quarantine, so that rounds recall them."""
+    with _archive() as archive:
+        store = ItemStore(archive)
+        store.get_many(items)  # a typo is an error
+        report = {"released": store.release(items)}
+    if as_json:
+        print_json(report)
+    else:
+        console.print(f"released: {report['released']}")
 
 
 @app.command()
@@ -224,6 +254,14 @@ def _stats(store: ItemStore) -> dict[str, Any]:
             for domain, model, dimension, count in store.vector_spaces()
         ],
     }
+
+
+def _ingestion(archive: Archive) -> dict[str, Any]:
+    """What the librarian has taken, in all runs; a price that is not known is null."""
+    spent = [spend for spend in archive.spend_by_role(None) if spend.role == "librarian"]
+    calls, unpriced = sum(each.calls for each in spent), sum(each.unpriced_calls for each in spent)
+    dollars = known_usd(sum(each.dollars for each in spent), calls, unpriced)
+    return {"calls": calls, "unpriced_calls": unpriced, "dollars": dollars}
 
 
 def _harmful(store: ItemStore) -> list[str]:

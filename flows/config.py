@@ -11,9 +11,9 @@ import math
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from cognition.records import JSON
 from cognition.samplers import SamplerSettings
@@ -76,6 +76,9 @@ class Settings(Frozen):
     models: dict[Role, ModelSettings] = Field(
         default_factory=dict, description="Which model serves which role: [models.researcher] and so on"
     )
+    more_researchers: tuple[ModelSettings, ...] = Field(
+        (), description="Further models for the Researcher, [[more_researchers]]; a bandit shares the rounds out"
+    )
     check: CheckSettings = CheckSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     analyze: AnalyzeSettings = AnalyzeSettings()
@@ -85,6 +88,29 @@ class Settings(Frozen):
     tracking: TrackingSettings = TrackingSettings()
     alerts: AlertsSettings = AlertsSettings()
     approval: ApprovalSettings = ApprovalSettings()
+
+    @property
+    def researchers(self) -> tuple[ModelSettings, ...]:
+        """Every model that may be the Researcher, that of [models.researcher] first."""
+        first = (self.models["researcher"],) if "researcher" in self.models else ()
+        return (*first, *self.more_researchers)
+
+    @property
+    def all_models(self) -> dict[str, ModelSettings]:
+        """Every model, by the key that sets it."""
+        more = {f"more_researchers.{number}": model for number, model in enumerate(self.more_researchers)}
+        return {**{f"models.{role}": model for role, model in self.models.items()}, **more}
+
+    @model_validator(mode="after")
+    def _tell_researchers_apart(self) -> Self:
+        names = [model.model for model in self.researchers]
+        if self.more_researchers and "researcher" not in self.models:
+            raise ValueError("more_researchers: set the first one as [models.researcher]")
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"more_researchers: the models' names have to differ, the bandit tells them apart: {names}"
+            )
+        return self
 
 
 def load(source: str, overrides: dict[str, JSON]) -> Settings:
@@ -123,7 +149,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{place}: {first['msg']}"
+        return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
     allowed = _fields_at(Settings, first["loc"][:-1])
     close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(allowed)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import threading
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
@@ -18,13 +18,28 @@ from cognition.samplers import make_sampler
 from flows import budgets, registry
 from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
-from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer, WordNovelty
+from tasks.agents import (
+    Judge,
+    ModelDebugger,
+    ModelReviewer,
+    Novelty,
+    OffDebugger,
+    OffJudge,
+    OffNovelty,
+    OffReviewer,
+    Reviewer,
+    RuleReviewer,
+    WordNovelty,
+)
 from tasks.analyzer import Analyzer, ModelAnalyzer, OffAnalyzer, RuleAnalyzer
+from tasks.check import static_faults
 from tasks.codec import fingerprint
 from tasks.contract import Domain
 from tasks.embedding import Embedder
 from tasks.engine import Engine
+from tasks.judge import ModelJudge
 from tasks.llm import Budget, BudgetLimits, Model, Rates, Role
+from tasks.novelty import ModelNovelty
 from tasks.proposal import Proposer
 from tasks.recombine import RandomCombination, Recombine
 from tasks.researcher import OpenAIResearcher
@@ -37,7 +52,7 @@ from tasks.tracking import Publisher, open_tracker
 class _Opened:
     engine: Engine
     publisher: Publisher | None
-    model: Model | None
+    models: tuple[Model, ...]
     budget: Budget | None
 
 
@@ -81,8 +96,8 @@ async def close_all(timeout_s: float = 60.0) -> int:
     waiting = 0
     with _process.lock:
         for opened in _process.engines.values():
-            if opened.model is not None:
-                await opened.model.aclose()
+            for model in opened.models:
+                await model.aclose()
             if opened.publisher is not None:
                 waiting += opened.publisher.close(timeout_s)
             opened.engine.archive.close()
@@ -127,6 +142,9 @@ def _open(settings: Settings, home: Home) -> _Opened:
     items.add_missing(brief.items if cognition == domain.name else own_copies(brief.items, cognition))
     budget = _budget(settings, archive)
     model = _model(settings, archive, budget)
+    others = _other_researchers(settings, archive, budget)
+    sandbox = _sandbox(settings, home, domain)
+    embedder = Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None
     engine = Engine(
         campaign=settings.name,
         seed=settings.seed,
@@ -135,11 +153,11 @@ def _open(settings: Settings, home: Home) -> _Opened:
         archive=archive,
         items=items,
         sampler=make_sampler(settings.sampler),
-        sandbox=_sandbox(settings, home, domain),
-        proposer=_proposer(settings, domain, model),
+        sandbox=sandbox,
+        proposer=_proposer(settings, domain, model, others),
         analyzer=_analyzer(settings, model),
-        reviewer=ModelReviewer(_need(model, "reviewer")) if settings.check.reviewer == "model" else OffReviewer(),
-        novelty=WordNovelty() if settings.check.novelty == "words" else OffNovelty(),
+        reviewer=_reviewer(settings, domain, sandbox, model),
+        novelty=_novelty(settings, model, embedder),
         debugger=ModelDebugger(_need(model, "debugger")) if settings.check.debugger == "model" else OffDebugger(),
         artefact_root=home.artefact_root,
         retrieve=settings.retrieve,
@@ -147,9 +165,14 @@ def _open(settings: Settings, home: Home) -> _Opened:
         check=settings.check,
         evaluate=settings.evaluate,
         cognition=cognition,
-        embedder=Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None,
+        embedder=embedder,
+        judge=_judge(settings, model),
+        judge_weight=settings.analyze.judge_weight,
+        researchers=tuple(each.model for each in settings.researchers) if others else (),
+        exploration=settings.researcher.exploration,
     )
-    return _Opened(engine, _publisher(settings, archive, home), model, budget)
+    models = tuple(each for each in (model, *others.values()) if each is not None)
+    return _Opened(engine, _publisher(settings, archive, home), models, budget)
 
 
 def own_copies(items: tuple[Item, ...], cognition: str) -> tuple[Item, ...]:
@@ -214,6 +237,37 @@ def _model(settings: Settings, archive: Archive, budget: Budget | None) -> Model
         raise ConfigError(f"limits.max_usd: {error}") from None
 
 
+def _other_researchers(settings: Settings, archive: Archive, budget: Budget | None) -> dict[str, Model]:
+    """One `Model` for each further Researcher, by name; they share the ledger, the budget and the rates."""
+    role: Role = "researcher"
+    if settings.propose.kind != "openai" or budget is None:
+        return {}
+    try:
+        return {
+            each.model: Model({role: each}, archive, budget, rates=_process.rates) for each in settings.more_researchers
+        }
+    except ValueError as error:
+        raise ConfigError(f"limits.max_usd: {error}") from None
+
+
+def _reviewer(settings: Settings, domain: Domain, sandbox: Pool, model: Model | None) -> Reviewer:
+    if settings.check.reviewer == "model":
+        return ModelReviewer(_need(model, "reviewer"))
+    if settings.check.reviewer == "rules":
+        return RuleReviewer(partial(static_faults, domain, sandbox, settings.check.max_code_kb))
+    return OffReviewer()
+
+
+def _novelty(settings: Settings, model: Model | None, embedder: Embedder | None) -> Novelty:
+    if settings.check.novelty == "model":
+        return ModelNovelty(_need(model, "novelty"), embedder)
+    return WordNovelty() if settings.check.novelty == "words" else OffNovelty()
+
+
+def _judge(settings: Settings, model: Model | None) -> Judge:
+    return ModelJudge(_need(model, "judge")) if settings.analyze.judge == "model" else OffJudge()
+
+
 def _need(model: Model | None, role: Role) -> Model:
     if model is None:
         raise ConfigError(f"a model for the {role} is asked for: add a section [models.{role}] with its name")
@@ -221,9 +275,9 @@ def _need(model: Model | None, role: Role) -> Model:
     return model
 
 
-def _proposer(settings: Settings, domain: Domain, model: Model | None) -> Proposer:
+def _proposer(settings: Settings, domain: Domain, model: Model | None, others: dict[str, Model]) -> Proposer:
     if settings.propose.kind == "openai":
-        return OpenAIResearcher(_need(model, "researcher"), settings.researcher)
+        return OpenAIResearcher(_need(model, "researcher"), settings.researcher, others)
     if domain.brief().template is None:
         raise ConfigError(f'{domain.name} has no blocks to recombine: set propose.kind = "openai" and a model')
     return Recombine(settings.recombine) if settings.propose.kind == "recombine" else RandomCombination()

@@ -69,17 +69,16 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
     publish.proposed(engine, round, proposed, code_hash(proposed.code))
 
     checked = decode(await steps.check(key("check", proposed), work, as_is(proposed)), Checked, Failure)
-    code, results = proposed.code, list[Measurements | Failure]()
+    code, results, train_logs = proposed.code, list[Measurements | Failure](), tuple[str, ...]()
     if isinstance(checked, Failure):
         results.append(checked)
     else:
         publish.checked(engine, round, checked)
-        code, results = await experiment(engine, settings, round, checked)
+        code, results, train_logs = await experiment(engine, settings, round, checked)
 
-    analyze_key = key("analyze", proposed, code, *results, retrieved)
-    analysed = decode(
-        await steps.analyze(analyze_key, work, as_is(proposed), code, as_is(results), as_is(retrieved)), Analysed
-    )
+    analyze_key = key("analyze", proposed, code, *results, retrieved, *train_logs)
+    given = (as_is(proposed), code, as_is(results), as_is(retrieved), as_is(train_logs))
+    analysed = decode(await steps.analyze(analyze_key, work, *given), Analysed)
     publish.analysed(engine, round, analysed)
     stored = analysis.evaluations(engine, results)
     recorded = await steps.record(work, as_is(proposed), code, as_is(analysed), as_is(stored), as_is(retrieved))
@@ -88,7 +87,7 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
 
 async def experiment(
     engine: Engine, settings: Settings, round: Round, checked: Checked
-) -> tuple[str, list[Measurements | Failure]]:
+) -> tuple[str, list[Measurements | Failure], tuple[str, ...]]:
     """Train and benchmark on every seed; a crash goes back to the debugger while it has tries left."""
     while True:
         results = await asyncio.gather(
@@ -99,7 +98,8 @@ async def experiment(
         failure = next((trained for trained, _ in results if isinstance(trained, Failure)), None)
         repaired = None if failure is None else await mended(engine, settings, round, checked, failure)
         if repaired is None:
-            return checked.code, [measured for _, measured in results]
+            logs = tuple(trained.logs for trained, _ in results if isinstance(trained, Trained) and trained.logs)
+            return checked.code, [measured for _, measured in results], logs
         checked = repaired
 
 

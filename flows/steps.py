@@ -104,8 +104,11 @@ def step_key(step: str, engine: Engine, settings: Settings, round: Round, *upstr
 def _sections(step: str, settings: Settings) -> list[Any]:
     """The settings that a step reads, as models or plain dictionaries."""
     agents = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
+    # Only where there is a choice: the keys of campaigns without one stay what they were.
+    choice = [model.model_dump(mode="json") for model in settings.more_researchers]
+    choosing = [{"researchers": choice, "exploration": settings.researcher.exploration}] if choice else []
     sections: dict[str, list[Any]] = {
-        "retrieve": [settings.retrieve],
+        "retrieve": [settings.retrieve, *choosing],
         "propose": [
             settings.retrieve,
             settings.propose,
@@ -113,6 +116,7 @@ def _sections(step: str, settings: Settings) -> list[Any]:
             settings.recombine,
             {"novelty": settings.check.novelty, "reviewer": settings.check.reviewer},
             agents,
+            *choosing,
         ],
         "check": [settings.check, agents],
         "train": [settings.evaluate, settings.sandbox],
@@ -174,10 +178,11 @@ async def analyze(
     code: str,
     results: list[Measurements | Failure],
     retrieved: Retrieved,
+    train_logs: tuple[str, ...] = (),
 ) -> Stored:
     """Score, report, and learn."""
     engine = engine_for(work.settings)
-    return encode(await analysis.analyze(engine, work.round, proposed, code, results, retrieved))
+    return encode(await analysis.analyze(engine, work.round, proposed, code, results, retrieved, train_logs))
 
 
 @task(name="record", persist_result=False, retries=2, retry_delay_seconds=[1, 5])

@@ -47,13 +47,24 @@ def publish(engine: Engine, sentence: str, report: Report | None, *, failed: boo
         engine.campaign,
         now_ms(),
         tags={"nightshift.ending": sentence, "nightshift.problem": engine.domain.name},
-        metrics=spend_by_role(engine),
+        metrics=spend_by_role(engine) | origins(report),
         step=len(engine.archive.recorded_rounds(engine.campaign)),
         texts={"leaderboard.md": leaderboard(engine, leaders)},
         files=() if report is None else tuple(_files(engine, report)),
         status="FAILED" if failed else "FINISHED",
     )
     engine.archive.enqueue(engine.campaign, engine.campaign, f"summary:{now_ms()}", encode(publication))
+
+
+def origins(report: Report | None) -> dict[str, float]:
+    """Where the ideas came from, of all candidates and of those above the baseline; nothing where there are none."""
+    found = {} if report is None else {"origin": report.origins, "origin_winners": report.winning_origins}
+    return {
+        f"{name}/{part}": getattr(shares, part)
+        for name, shares in found.items()
+        if shares is not None
+        for part in ("cognition", "experience", "novel")
+    }
 
 
 def spend_by_role(engine: Engine) -> dict[str, float]:

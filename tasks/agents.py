@@ -1,20 +1,20 @@
 """The helpers around the loop (§4.1): reviewer, debugger, novelty check, judge. Each is off unless switched on.
 
-`Off...` does nothing; `ModelReviewer` and `ModelDebugger` ask a model; `WordNovelty` compares motivations by their
-words. The judge is an interface with its off form: a missing judgement is None, never a number (the published code
-takes a fifth of the score away when its judge fails).
+`Off...` does nothing; `RuleReviewer` asks the domain's static rules, `ModelReviewer` and `ModelDebugger` a model;
+`WordNovelty` compares motivations by their words. The check with a model is in tasks/novelty.py, the judge in
+tasks/judge.py: a missing judgement is None, never a number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel, Field, field_validator
 
-from cognition.records import Failure, FailureKind
+from cognition.records import Candidate, Failure, FailureKind
 from tasks.contract import Brief
 from tasks.llm import Message, Model
 from tasks.llm.forms import unfence
@@ -99,6 +99,21 @@ class OffJudge:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class RuleReviewer:
+    """The domain's own static rules, before a round is spent: the Researcher hears of it and tries again.
+
+    `faults` parses inside the sandbox first and gives the first thing that is wrong (tasks/check.static_faults).
+    """
+
+    faults: Callable[[str], Awaitable[Failure | None]]
+
+    async def review(self, code: str, brief: Brief, round_id: str) -> Failure | None:
+        """See Reviewer."""
+        failure = await self.faults(code)
+        return None if failure is None else Failure(FailureKind.REVIEW, f"it breaks the contract: {failure.reason}")
+
+
 class ReviewAnswer(BaseModel):
     """What a reviewing model answers."""
 
@@ -176,9 +191,8 @@ class WordNovelty:
 
     async def check(self, proposal: Proposal, context: Context) -> Failure | None:
         """See Novelty. Compares with the candidates of the context, which is bounded."""
-        known = (*context.references, *context.elites, *context.recent, *((context.parent,) if context.parent else ()))
-        for candidate in known:
-            similarity = _similarity(proposal.motivation, candidate.motivation)
+        for candidate in known_candidates(context):
+            similarity = word_similarity(proposal.motivation, candidate.motivation)
             if similarity > self.max_similarity:
                 reason = (
                     f"the motivation repeats that of {candidate.id} (similarity {similarity:.2f}): try another idea"
@@ -187,6 +201,14 @@ class WordNovelty:
         return None
 
 
-def _similarity(one: str, other: str) -> float:
+def known_candidates(context: Context) -> tuple[Candidate, ...]:
+    """What a proposal is compared with: every candidate of the context once."""
+    parent = (context.parent,) if context.parent else ()
+    known = (*context.references, *context.elites, *context.recent, *parent)
+    return tuple({candidate.id: candidate for candidate in known}.values())
+
+
+def word_similarity(one: str, other: str) -> float:
+    """Jaccard similarity of two texts' words."""
     words, others = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
     return len(words & others) / len(words | others) if words and others else 0.0

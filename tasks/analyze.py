@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cognition.features import engine_features
@@ -15,10 +16,12 @@ from cognition.records import (
     Lesson,
     Measurements,
     Outcome,
+    Score,
     round_id,
 )
 from tasks.analyzer import AnalysisInput
 from tasks.engine import Engine, Round
+from tasks.judge import in_words, with_points
 from tasks.propose import Proposed
 from tasks.retrieve import Retrieved, shown
 
@@ -40,17 +43,27 @@ async def analyze(
     code: str,
     results: list[Measurements | Failure],
     retrieved: Retrieved,
+    train_logs: Sequence[str] = (),
 ) -> Analysed:
     """Score, describe, report."""
     measured = [result for result in results if isinstance(result, Measurements)]
     failures = [result for result in results if isinstance(result, Failure)]
     outcome = failures[0] if failures else score(engine, round, measured)
     known = tuple(item for item in shown(engine, retrieved) if item.kind == KIND)
-    analysis = await engine.analyzer.study(_input(engine, round, proposed, code, outcome, measured, known))
+    judgement = None
+    if isinstance(outcome, Score) and not round.is_baseline:
+        metrics = measured[0].metrics
+        judgement = await engine.judge.judge(code, proposed.motivation, metrics, engine.brief, round.id)
+        outcome = with_points(outcome, judgement, engine.judge_weight)
+    logs = _logs(train_logs, measured)
+    analysis = await engine.analyzer.study(_input(engine, round, proposed, code, outcome, measured, known, logs))
     features = dict(engine_features(code, engine.brief.seed_program))
     if measured:
         features.update(engine.domain.features(measured[0]))
-    return Analysed(outcome, analysis.text, features, analysis.lessons)
+    if judgement is None:
+        return Analysed(outcome, analysis.text, features, analysis.lessons)
+    features |= {f"judge_{name}": points for name, points in judgement.points.items()}
+    return Analysed(outcome, f"{analysis.text}\n{in_words(judgement)}", features, analysis.lessons)
 
 
 def score(engine: Engine, round: Round, measured: list[Measurements]) -> Outcome:
@@ -79,6 +92,7 @@ def _input(
     outcome: Outcome,
     measured: list[Measurements],
     known: tuple[Item, ...],
+    logs: str,
 ) -> AnalysisInput:
     built_on = proposed.provenance.built_on
     first = measured[0] if measured else Measurements({})
@@ -91,7 +105,8 @@ def _input(
         outcome=outcome,
         metrics=first.metrics,
         breakdown=first.breakdown,
-        logs=first.logs,
+        logs=logs,
+        best_parent=_best_parent(engine, round),
         parent=_candidate(engine, round.parent),
         best=engine.archive.best(engine.campaign),
         baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
@@ -100,6 +115,23 @@ def _input(
         made_from=_candidate(engine, built_on[0]) if built_on else None,
         known=known,
     )
+
+
+def _logs(train_logs: Sequence[str], measured: Sequence[Measurements]) -> str:
+    """Everything that was printed, of all replicates; the Analyzer cuts it to what fits."""
+    parts = [("training", log) for log in train_logs if log]
+    parts += [("benchmark", result.logs) for result in measured if result.logs]
+    if len(parts) == 1:
+        return parts[0][1]
+    return "\n".join(f"[{name} {number}]\n{log}" for number, (name, log) in enumerate(parts, start=1))
+
+
+def _best_parent(engine: Engine, round: Round) -> Candidate | None:
+    """The best of the candidates that the Researcher was shown as parent and references, if that is not the parent."""
+    sampled = [engine.archive.candidate(each) for each in (round.parent, *round.references) if each]
+    scored = [(candidate.fitness, candidate) for candidate in sampled if candidate.fitness is not None]
+    best = max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
+    return None if best is None or best.id == round.parent else best
 
 
 def _candidate(engine: Engine, candidate_id: str | None) -> Candidate | None:

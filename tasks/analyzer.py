@@ -44,6 +44,7 @@ class AnalysisInput:
     breakdown: Mapping[str, JSON] = field(default_factory=dict)
     logs: str = ""
     parent: Candidate | None = None
+    best_parent: Candidate | None = None  # of all that the Researcher was shown, where that is not the parent
     best: Candidate | None = None
     baseline: Candidate | None = None
     domain: str = ""
@@ -297,7 +298,12 @@ def _outcome_line(experiment: AnalysisInput) -> str:
 
 
 def _comparison_lines(experiment: AnalysisInput) -> list[str]:
-    others = (("parent", experiment.parent), ("baseline", experiment.baseline), ("best so far", experiment.best))
+    others = (
+        ("parent", experiment.parent),
+        ("best of those it was made beside", experiment.best_parent),
+        ("baseline", experiment.baseline),
+        ("best so far", experiment.best),
+    )
     return [_against(experiment, name, other) for name, other in others if other is not None]
 
 

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from cognition.records import Failure, FailureKind
-from tasks.contract import Issue
+from tasks.contract import Domain, Issue, Sandbox
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
 from tasks.sandbox.parse_gate import parse
@@ -26,26 +26,28 @@ class Checked:
 
 async def check(engine: Engine, round: Round, proposed: Proposed) -> Checked | Failure:
     """The program as it will run, or why it will not."""
-    code = proposed.code
-    failure = await examine(engine, code)
-    repairs = 0
-    while failure is not None and repairs < engine.check.repairs:
-        repaired = await engine.debugger.repair(code, failure, engine.brief, round.id, repairs)
-        if isinstance(repaired, Failure):
-            return failure
-        code, repairs = repaired, repairs + 1
-        failure = await examine(engine, code)
-    return failure or Checked(code, repairs)
+    failure = await examine(engine, proposed.code)
+    return Checked(proposed.code) if failure is None else await _mended(engine, round, Checked(proposed.code), failure)
 
 
 async def repair(engine: Engine, round: Round, checked: Checked, failure: Failure) -> Checked | Failure:
     """After a crash in training: another program from the debugger, checked; or the original failure."""
-    if checked.repairs >= engine.check.repairs:
-        return failure
-    repaired = await engine.debugger.repair(checked.code, failure, engine.brief, round.id, checked.repairs)
-    if isinstance(repaired, Failure) or await examine(engine, repaired) is not None:
-        return failure
-    return Checked(repaired, checked.repairs + 1)
+    mended = await _mended(engine, round, checked, failure)
+    return mended if isinstance(mended, Checked) else failure
+
+
+async def _mended(engine: Engine, round: Round, checked: Checked, failure: Failure) -> Checked | Failure:
+    """A program that passes the checks, within the tries that are left; else what is wrong with the last one."""
+    while checked.repairs < engine.check.repairs:
+        repaired = await engine.debugger.repair(checked.code, failure, engine.brief, round.id, checked.repairs)
+        if isinstance(repaired, Failure):
+            return failure
+        checked = Checked(repaired, checked.repairs + 1)
+        found = await examine(engine, repaired)
+        if found is None:
+            return checked
+        failure = found
+    return failure
 
 
 async def examine(engine: Engine, code: str) -> Failure | None:
@@ -54,10 +56,19 @@ async def examine(engine: Engine, code: str) -> Failure | None:
     The sandbox is waited for in a thread. The static rules run in this one: CPython counts the depth of the syntax
     trees it builds per interpreter, so two threads in `ast.parse` at once can fail with a SystemError.
     """
-    unparsed = await asyncio.to_thread(parse, code, engine.sandbox, max_kb=engine.check.max_code_kb)
+    failure = await static_faults(engine.domain, engine.sandbox, engine.check.max_code_kb, code)
+    if failure is not None:
+        return failure
+    issues = await asyncio.to_thread(engine.domain.probe, code, engine.sandbox)
+    return _failure_of(issues) if issues else None
+
+
+async def static_faults(domain: Domain, sandbox: Sandbox, max_code_kb: int, code: str) -> Failure | None:
+    """What is wrong with a program before any of it runs: it does not parse, or breaks one of the domain's rules."""
+    unparsed = await asyncio.to_thread(parse, code, sandbox, max_kb=max_code_kb)
     if unparsed is not None:
         return unparsed
-    issues = engine.domain.check(code) or await asyncio.to_thread(engine.domain.probe, code, engine.sandbox)
+    issues = domain.check(code)
     return _failure_of(issues) if issues else None
 
 

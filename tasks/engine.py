@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.randomness import derive
 from cognition.records import STEPS, round_id
 from cognition.samplers import Sampler
-from tasks.agents import Debugger, Novelty, Reviewer
+from tasks.agents import Debugger, Judge, Novelty, OffJudge, Reviewer
 from tasks.analyzer import Analyzer
 from tasks.contract import Brief, Domain, Sandbox
 from tasks.embedding import Embedder
@@ -43,6 +43,10 @@ class Engine:
     evaluate: EvaluateSettings
     cognition: str  # the domain of the items and lessons that this campaign reads and writes
     embedder: Embedder | None = None
+    judge: Judge = field(default_factory=OffJudge)
+    judge_weight: float = 0.0  # by how much its points may raise or lower a fitness
+    researchers: tuple[str, ...] = ()  # models that the bandit chooses from, if there are several
+    exploration: float = 0.0  # of the bandit
 
     def seed_of(self, index: int, *purpose: str | int) -> int:
         """A seed that depends on the campaign's seed, the round and the purpose, and on nothing else."""

@@ -22,6 +22,7 @@ class Context:
     blocks: tuple[Item, ...] = ()  # every item of the domain that carries a code block
     elites: tuple[Candidate, ...] = ()  # best scored candidates, best first
     recent: tuple[Candidate, ...] = ()  # newest candidates, failed ones too, newest first
+    researcher: str = ""  # the model that the bandit chose (tasks/bandit.py); "": there is no choice
     not_run: tuple[Failure, ...] = ()  # proposals of earlier rounds that were not run, vetoed ones too, newest first
 
 

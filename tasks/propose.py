@@ -53,6 +53,7 @@ def context_of(engine: Engine, round: Round, retrieved: Retrieved) -> Context:
         items=shown(engine, retrieved),
         blocks=engine.items.blocks(engine.cognition),
         elites=tuple(archive.top(engine.campaign, limits.elites, up_to=round.sequence)),
+        researcher=retrieved.researcher,
         not_run=retrieved.not_run,
         recent=tuple(archive.recent(engine.campaign, limits.recent, up_to=round.sequence)),
     )

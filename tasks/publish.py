@@ -61,6 +61,7 @@ def proposed(engine: Engine, round: Round, proposal: Proposed, code_hash: str) -
         "nightshift.code_hash": code_hash,
         "nightshift.lineage": ",".join(lineage),
         "nightshift.sources": ",".join(proposal.provenance.sources),
+        "nightshift.source_candidates": ",".join(proposal.provenance.candidates),
     }
     publish(engine, round, "propose", tags=tags, texts=texts)
 

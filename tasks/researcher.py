@@ -9,7 +9,7 @@ entry function and keeps the rules is for the domain's check; here a proposal ne
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,6 +38,13 @@ class ResearcherSettings(BaseModel):
     mode: Literal["auto", "program", "diff"] = "auto"
     diff_probability: float = Field(default=0.5, ge=0, le=1)  # mode auto
     prompt_tokens: int = Field(default=16_000, ge=2_500)  # about four characters each
+    exploration: float = Field(default=0.5, ge=0)  # of the bandit over several models (tasks/bandit.py)
+
+
+_SOURCES = (
+    "Ids of the knowledge items used, and of the candidates whose results the idea comes from, exactly as given; empty "
+    "if the idea comes from neither"
+)
 
 
 class ProgramAnswer(BaseModel):
@@ -46,9 +53,7 @@ class ProgramAnswer(BaseModel):
     motivation: str = Field(
         description="Three to six sentences: the idea, why it should beat the parent, what it builds on"
     )
-    sources: list[str] = Field(
-        default=[], description="Ids of the knowledge items used, exactly as given; may be empty"
-    )
+    sources: list[str] = Field(default=[], description=_SOURCES)
     code: str = Field(description="The complete program, ready to run")
 
     @field_validator("code")
@@ -63,9 +68,7 @@ class EditsAnswer(BaseModel):
     motivation: str = Field(
         description="Three to six sentences: the idea, why it should beat the parent, what it builds on"
     )
-    sources: list[str] = Field(
-        default=[], description="Ids of the knowledge items used, exactly as given; may be empty"
-    )
+    sources: list[str] = Field(default=[], description=_SOURCES)
     edits: str = Field(description="One or more SEARCH/REPLACE blocks, as described above")
 
     @field_validator("edits")
@@ -76,19 +79,21 @@ class EditsAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIResearcher:
-    """A Proposer (tasks/proposal.py) that asks a model."""
+    """A Proposer (tasks/proposal.py) that asks a model; `others` by name, for rounds that chose one of them."""
 
     model: Model
     settings: ResearcherSettings = field(default_factory=ResearcherSettings)
+    others: Mapping[str, Model] = field(default_factory=dict)
 
     async def propose(self, context: Context, refused: tuple[Failure, ...]) -> Proposal | Failure:
         """See Proposer. Raises ModelServerDown, ModelMisconfigured and BudgetExhausted."""
         form = form_of(context, len(refused), self.settings)
         messages = researcher_messages(context, refused, form, self.settings.prompt_tokens)
+        model = self.others.get(context.researcher, self.model)
         if form == "program":
-            program = await self.model.ask("researcher", context.round_id, len(refused), messages, ProgramAnswer)
+            program = await model.ask("researcher", context.round_id, len(refused), messages, ProgramAnswer)
             return program if isinstance(program, Failure) else _program(program, context)
-        edits = await self.model.ask("researcher", context.round_id, len(refused), messages, EditsAnswer)
+        edits = await model.ask("researcher", context.round_id, len(refused), messages, EditsAnswer)
         return edits if isinstance(edits, Failure) else _edited(edits, context)
 
 
@@ -154,9 +159,13 @@ def _proposal(
             FailureKind.UNUSABLE, "the answer has no motivation: say what the idea is and why it should help"
         )
     retrieved = {item.id for item in context.items}
+    shown = {candidate.id for candidate in (*context.references, *((context.parent,) if context.parent else ()))}
     # Ids that were never shown are dropped: a declared source has to be one that was there to use.
-    sources = tuple(dict.fromkeys(source for source in value.sources if source in retrieved))
-    return Proposal(code, shorten(value.motivation.strip(), 4_000), Provenance("openai", form, model, sources))
+    declared = [source.removeprefix("item ").removeprefix("candidate ") for source in dict.fromkeys(value.sources)]
+    sources = tuple(dict.fromkeys(source for source in declared if source in retrieved))
+    candidates = tuple(dict.fromkeys(source for source in declared if source in shown))
+    provenance = Provenance("openai", form, model, sources, candidates=candidates)
+    return Proposal(code, shorten(value.motivation.strip(), 4_000), provenance)
 
 
 def _base_code(context: Context) -> str:

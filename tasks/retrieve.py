@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cognition.randomness import derive
 from cognition.recall import Recalled
 from cognition.records import Candidate, Failure, Item, Recall
+from tasks.bandit import WINDOW, choose
 from tasks.embedding import embed_missing
 from tasks.engine import Engine, Round
 
@@ -32,12 +33,17 @@ class Retrieved:
     query: str
     not_run: tuple[Failure, ...] = ()
     recalls: tuple[Recall, ...] = ()
+    researcher: str = ""  # the model chosen for this round, where there are several; "": there is no choice
 
 
 async def retrieve(engine: Engine, round: Round) -> Retrieved:
     """Symptom to remedy: the query is made of the parents' analyses and failures. Raises ModelServerDown."""
     if round.is_baseline:
         return Retrieved((), "")
+    return replace(await _recalled(engine, round), researcher=_researcher(engine, round))
+
+
+async def _recalled(engine: Engine, round: Round) -> Retrieved:
     not_run = engine.archive.without_candidate(engine.campaign, engine.retrieve.not_run)
     if engine.retrieve.top_k == 0:
         return Retrieved((), "", not_run)
@@ -46,6 +52,14 @@ async def retrieve(engine: Engine, round: Round) -> Retrieved:
     found = await asyncio.to_thread(_found, engine, query) if engine.embedder else _found(engine, query)
     drawn = draws(found, engine.retrieve.leave_out, engine.seed, round)
     return Retrieved(tuple(recall.item for recall in drawn if recall.shown), query, not_run, drawn)
+
+
+def _researcher(engine: Engine, round: Round) -> str:
+    """Chosen here and not in propose: this step's result is stored, so a retry asks the same model again."""
+    if len(engine.researchers) < 2:
+        return ""
+    tried = engine.archive.tried(engine.campaign, WINDOW)
+    return choose(engine.researchers, tried, round.index, engine.seed, engine.exploration)
 
 
 def shown(engine: Engine, retrieved: Retrieved) -> tuple[Item, ...]:

@@ -52,9 +52,14 @@ class ProposeSettings(Frozen):
 class CheckSettings(Frozen):
     """Static and dynamic checks before anything is spent, and repair by the debugger."""
 
-    reviewer: Literal["off", "model"] = "off"
-    novelty: Literal["off", "words"] = Field(
-        "off", description="words: refuse a motivation that repeats a known one almost word for word"
+    reviewer: Literal["off", "rules", "model"] = Field(
+        "off",
+        description="Before a round is spent: rules: the domain's static rules; model: a model reads the contract",
+    )
+    novelty: Literal["off", "words", "model"] = Field(
+        "off",
+        description="words: refuse a motivation that repeats a known one almost word for word; model: the same, and a "
+        "model looks at what is near a known one by motivation or code",
     )
     debugger: Literal["off", "model"] = "off"
     repairs: int = Field(2, ge=0, le=10, description="How often the debugger may try (App. A: 2 Engineer retries)")
@@ -72,7 +77,12 @@ class AnalyzeSettings(Frozen):
     """The Analyzer and the optional Judge."""
 
     kind: Literal["rules", "model", "off"] = Field("rules", description="off: no report, no lessons (an ablation)")
-    judge: Literal["off"] = "off"
+    judge: Literal["off", "model"] = "off"
+    judge_weight: float = Field(
+        0.0,
+        ge=0,
+        description="By how much fitness the judge's points may raise or lower a score; 0: they are only kept",
+    )
 
 
 class SandboxSettings(Frozen):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from cognition.archive import Archive, CallTotal, CandidateDigest, RoundSummary
 from cognition.items import ItemStore
-from cognition.records import Candidate, Cost, Score
+from cognition.records import Candidate, Cost, Item, Score
 from flows import alerts
 from flows.alerts import AlertsSettings, Budget
-from flows.report import ancestry, attention, sums
+from flows.report import ancestry, attention, provenance, sums
 from flows.report.front import front
 from flows.report.records import Best, Change, Goal, ItemUse, News, Report, RoundLine, Use
 from tasks.codec import UndecodableResult, decode
@@ -60,6 +60,8 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
     better = ancestry.improving(source.digests)
     holding = alerts.replay(settings, sums.facts_of(source.rounds, occasion.budgets)).holding
     faults = sums.faults(source.rounds)
+    items = _items_named(archive, source.evolved)
+    winning = provenance.winners(source.evolved, source.baseline.fitness if source.baseline else None)
     tiers = (digest.sandbox_tier for digest in source.digests.values())
     return Report(
         campaign=name,
@@ -82,6 +84,8 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         items=_items(archive, name, source.evolved, better),
         improving=len(better),
         others=len(source.evolved) - len(better),
+        origins=provenance.shares((digest.provenance for digest in source.evolved.values()), items),
+        winning_origins=provenance.shares((source.evolved[id].provenance for id in winning), items),
         news=news(source.lines, occasion.since),
         alerts=holding,
         notices=attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
@@ -145,6 +149,12 @@ def _items(
     wanted |= {item for digest in digests.values() for item in digest.provenance.sources}
     known = ItemStore(archive).find_many(sorted(wanted))
     return ancestry.item_uses(retrieved, digests, better, {item.id: item for item in known})
+
+
+def _items_named(archive: Archive, digests: Mapping[str, CandidateDigest]) -> dict[str, Item]:
+    """The items that proposals declare as their sources."""
+    wanted = {item for digest in digests.values() for item in digest.provenance.sources}
+    return {item.id: item for item in ItemStore(archive).find_many(sorted(wanted))}
 
 
 def _retrieved(archive: Archive, campaign: str) -> dict[str, tuple[str, ...]]:

@@ -44,6 +44,7 @@ def _parts(report: Report) -> Iterator[str]:
     yield from _lineage(report)
     yield from _outcomes(report)
     yield from _cost(report)
+    yield from _origins(report)
     yield from _items(report)
 
 
@@ -156,6 +157,16 @@ def _cost(report: Report) -> Iterator[str]:
             for line in costly
         ),
     )
+
+
+def _origins(report: Report) -> Iterator[str]:
+    if report.origins is None:
+        return
+    yield "\n## Where the ideas came from\n"
+    yield f"{words.ABOUT_ORIGINS}\n"
+    yield f"- All: {words.origins(report.origins)}"
+    winning = report.winning_origins
+    yield f"- Above the baseline: {words.origins(winning) if winning else 'none yet'}"
 
 
 def _items(report: Report) -> Iterator[str]:

@@ -168,6 +168,16 @@ class ItemUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """Where ideas came from, each from 0 to 1, together 1 (flows/report/provenance.py says how it is measured)."""
+
+    cognition: float
+    experience: float
+    novel: float
+    candidates: int  # that these are the shares of
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What happened since a time; everything if there was no time before."""
 
@@ -211,6 +221,8 @@ class Report:
     items: tuple[ItemUse, ...]
     improving: int  # candidates that improved on all they were made from
     others: int
+    origins: Shares | None  # of all candidates after the baseline; None: there are none
+    winning_origins: Shares | None  # of those that scored above the baseline
     news: News
     alerts: tuple[Alert, ...]  # that hold now
     notices: tuple[Notice, ...]

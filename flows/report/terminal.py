@@ -27,6 +27,9 @@ def show(console: Console, report: Report) -> None:
         _best(console, report, report.best)
     _outcomes(console, report)
     _cost(console, report)
+    if report.origins:
+        winning = f"; above the baseline: {words.origins(report.winning_origins)}" if report.winning_origins else ""
+        console.print(f"[bold]ideas from[/]  {words.origins(report.origins)}{winning}", soft_wrap=True)
     _items(console, report)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flows.report.records import Goal, Report, Use
+from flows.report.records import Goal, Report, Shares, Use
 from tasks.contract import Objective
 
 UNKNOWN = "unknown"
@@ -137,6 +137,22 @@ def shown(kind: str) -> str:
     'cpu time'
     """
     return kind.replace("_", " ")
+
+
+def origins(shares: Shares) -> str:
+    """Shares in percent.
+
+    >>> origins(Shares(0.517, 0.382, 0.101, 1350))
+    '52% cognition, 38% experience, 10% novel (1350 candidates)'
+    """
+    parts = (("cognition", shares.cognition), ("experience", shares.experience), ("novel", shares.novel))
+    return ", ".join(f"{value:.0%} {name}" for name, value in parts) + f" ({shares.candidates} candidates)"
+
+
+ABOUT_ORIGINS = (
+    "By what each proposal declares: items of literature or data are cognition, lessons and earlier candidates are "
+    "experience, nothing named is novel. These are declarations, and no measurement of what an idea rests on."
+)
 
 
 def about_items(report: Report) -> str:

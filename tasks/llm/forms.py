@@ -1,14 +1,16 @@
 """How an answer is asked for and read: as JSON by schema, or as plain-text tags for servers that know no schema. Pure.
 
-An answer type is a flat pydantic model of str, list[str], numbers and booleans; each field's description tells the
-model what to put there. Reading depends on the stored text alone, so a replayed answer gives the same result.
+An answer type is a pydantic model of str, list[str], numbers, booleans and lists of such models, one level deep; each
+field's description tells the model what to put there. Reading depends on the stored text alone, so a replayed answer
+gives the same result.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal, TypeVar, get_origin
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,10 +44,15 @@ def request_format(answer_type: type[BaseModel]) -> dict[str, Any]:
 
 def _strict_schema(answer_type: type[BaseModel]) -> dict[str, Any]:
     """A schema with every property required and none added, as OpenAI's strict mode wants it."""
-    plain = answer_type.model_json_schema()
+    whole = answer_type.model_json_schema()
+    inner = {name: _strict_object(schema) for name, schema in whole.get("$defs", {}).items()}
+    return _strict_object(whole) | ({"$defs": inner} if inner else {})
+
+
+def _strict_object(schema: dict[str, Any]) -> dict[str, Any]:
     properties = {
         name: {key: value for key, value in details.items() if key not in {"default", "title"}}
-        for name, details in plain["properties"].items()
+        for name, details in schema["properties"].items()
     }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
@@ -53,10 +60,13 @@ def _strict_schema(answer_type: type[BaseModel]) -> dict[str, Any]:
 def instructions(answer_type: type[BaseModel], form: Form) -> str:
     """The last paragraph of a prompt: what the answer has to look like."""
     if form == "json_schema":
-        lines = [f'- "{name}": {field.description}' for name, field in answer_type.model_fields.items()]
+        lines = [
+            f'- "{name}": {field.description}{_inside(field.annotation)}'
+            for name, field in answer_type.model_fields.items()
+        ]
         return "Answer with one JSON object and nothing else. Its fields:\n" + "\n".join(lines)
     blocks = [
-        f"<{name}>\n{field.description}{' (one per line)' if _is_list(field.annotation) else ''}\n</{name}>"
+        f"<{name}>\n{field.description}{_per_line(field.annotation)}{_inside(field.annotation)}\n</{name}>"
         for name, field in answer_type.model_fields.items()
     ]
     return "Answer in exactly this form, each tag on a line of its own, with no Markdown around it:\n" + "\n".join(
@@ -97,7 +107,7 @@ def _read_tags(body: str, answer_type: type[T]) -> T | Failure:
         match = re.search(rf"^[ \t]*<{name}>(.*)</{name}>", body, re.DOTALL | re.MULTILINE)
         if match:
             inside = match.group(1).strip("\r\n").rstrip()
-            content[name] = _lines(inside) if _is_list(field.annotation) else inside
+            content[name] = _listed(inside, field.annotation) if _is_list(field.annotation) else inside
         elif field.is_required():
             return _unusable(f"the answer has no complete <{name}>...</{name}>: it is missing or cut off")
     return _validate(content, answer_type)
@@ -110,8 +120,7 @@ def _validate(content: object, answer_type: type[T]) -> T | Failure:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors()[:5])
         return _unusable(f"the answer does not have the form asked for: {faults}")
     # Escapes in JSON can smuggle in what no file or database takes; found here it is not our machine's fault.
-    texts = [text for value in answer.model_dump().values() for text in (value if isinstance(value, list) else [value])]
-    if any(isinstance(text, str) and plain(text) != text for text in texts):
+    if any(plain(text) != text for text in _texts(answer.model_dump())):
         return _unusable("the answer contains NUL characters or half surrogate pairs")
     return answer
 
@@ -122,6 +131,50 @@ def _lines(text: str) -> list[str]:
 
 def _is_list(annotation: object) -> bool:
     return get_origin(annotation) is list
+
+
+def _item_type(annotation: object) -> type[BaseModel] | None:
+    """The model that a list holds, if it holds models."""
+    inner = get_args(annotation)[0] if _is_list(annotation) else None
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _per_line(annotation: object) -> str:
+    if _item_type(annotation) is not None:
+        return " (one JSON object per line)"
+    return " (one per line)" if _is_list(annotation) else ""
+
+
+def _inside(annotation: object) -> str:
+    """The fields of the objects in a list of objects."""
+    item_type = _item_type(annotation)
+    if item_type is None:
+        return ""
+    fields = "; ".join(f'"{name}": {field.description}' for name, field in item_type.model_fields.items())
+    return f". Each is an object with {fields}"
+
+
+def _listed(inside: str, annotation: object) -> list[Any]:
+    """A list's lines; for a list of objects the objects, or the lines if they are none: validation says so then."""
+    if _item_type(annotation) is None:
+        return _lines(inside)
+    try:
+        whole = json.loads(inside, strict=False)
+        return whole if isinstance(whole, list) else [whole]
+    except (json.JSONDecodeError, RecursionError):
+        pass
+    try:
+        return [json.loads(line, strict=False) for line in _lines(inside)]
+    except (json.JSONDecodeError, RecursionError):
+        return _lines(inside)
+
+
+def _texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            yield from _texts(value)
 
 
 def _unusable(reason: str) -> Failure:

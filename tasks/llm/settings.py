@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tasks.llm.prices import Price, list_price
 
-Role = Literal["researcher", "reviewer", "debugger", "judge", "analyzer", "librarian"]
+Role = Literal["researcher", "reviewer", "novelty", "debugger", "judge", "analyzer", "librarian"]
 Structured = Literal["auto", "json_schema", "tags"]
 
 OPENAI_URL = "https://api.openai.com/v1"

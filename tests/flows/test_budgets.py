@@ -50,6 +50,27 @@ def test_a_round_may_ask_for_every_try_and_every_repair() -> None:
     assert budgets.calls_per_round(asked) == {"researcher": 3, "reviewer": 3, "debugger": 2, "analyzer": 1}
 
 
+def test_judge_and_novelty_check_are_part_of_the_forecast() -> None:
+    on = settings(
+        check={"novelty": "model"},
+        analyze={"kind": "model", "judge": "model"},
+        models=dict.fromkeys(("researcher", "novelty", "analyzer", "judge"), PRICED),
+    )
+    assert budgets.calls_per_round(on) == {"researcher": 3, "novelty": 3, "analyzer": 1, "judge": 1}
+    assert all(cost > 0 for cost in budgets.least_round_usd(on).values())
+
+
+def test_with_several_researchers_the_dearest_is_reserved_and_each_needs_a_price() -> None:
+    dear = PRICED | {"model": "dear", "price_completion_usd_per_mtok": 100.0}
+    worst = budgets.worst_call_usd(settings(more_researchers=[dear]), "researcher")
+    assert worst == pytest.approx((16_000 + 100 * 1_000) / 1e6)
+    unpriced = {"model": "unheard", "base_url": "http://h/v1"}
+    with pytest.raises(ConfigError, match=r"gain per dollar, and the price of unheard is not known"):
+        budgets.refuse(settings(more_researchers=[unpriced]), toy())
+    with pytest.raises(ValueError, match="names have to differ"):
+        settings(more_researchers=[PRICED])
+
+
 @pytest.mark.parametrize("factor", [1.001, 10.0])
 def test_a_budget_of_one_round_or_more_is_accepted(factor: float) -> None:
     budgets.refuse(settings(limits={"max_usd": factor * (RESEARCHER_USD + ANALYZER_USD)}), toy())

@@ -1,0 +1,59 @@
+"""The judge: its exact prompt, and that a judgement that fails changes nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cognition.records import Failure, FailureKind, Score
+from tasks.agents import Judgement
+from tasks.judge import PROMPT_TOKENS, JudgeAnswer, ModelJudge, judge_messages, with_points
+from tasks.llm.forms import instructions
+from tests.scripted_server import Script, ScriptedServer
+from tests.tasks.agent_examples import BRIEF, PARENT_PROGRAM, as_text, model_at
+from tests.tasks.golden_files import assert_golden
+
+GOOD = {"reason": "Short and clear.", "complexity": 9, "efficiency": 7.5, "innovation": 3}
+
+
+async def judged(*replies: str) -> Judgement | None:
+    with ScriptedServer(Script(replies=replies)) as server:
+        async with model_at(server) as model:
+            return await ModelJudge(model).judge(PARENT_PROGRAM, "Idea.", {"sum": 1.25}, BRIEF, "demo-0007")
+
+
+def test_the_prompt_is_exactly_this() -> None:
+    text = as_text(judge_messages(PARENT_PROGRAM, "A larger gain.", {"sum": 1.25}, BRIEF, "demo-0007"))
+    assert_golden("judge.txt", text)
+
+
+def test_the_prompt_stays_within_its_bound() -> None:
+    metrics = {f"metric {n} {'x' * 200}": 1.0 for n in range(1_000)}
+    messages = judge_messages("x = 1\n" * 100_000, "m" * 100_000, metrics, BRIEF, "demo-0007")
+    wording = len(instructions(JudgeAnswer, "tags"))
+    assert sum(len(message.text) for message in messages) + wording <= PROMPT_TOKENS * 4
+
+
+async def test_points_are_read() -> None:
+    points = {"complexity": 9.0, "efficiency": 7.5, "innovation": 3.0}
+    assert await judged(json.dumps(GOOD)) == Judgement(points, "Short and clear.", "scripted")
+
+
+@pytest.mark.parametrize("bad", ["", "{broken", "{}", *(json.dumps(GOOD | {"efficiency": x}) for x in (0, 11, "high"))])
+async def test_no_judgement_is_none_and_no_number(bad: str) -> None:
+    assert await judged(bad) is None
+
+
+async def test_not_a_number_is_no_judgement() -> None:
+    assert await judged(json.dumps(GOOD).replace("7.5", "NaN")) is None
+
+
+def test_points_move_a_score_by_at_most_their_weight() -> None:
+    best, worst = (Judgement(dict.fromkeys("abc", points), "", "m") for points in (10.0, 1.0))
+    score, failure = Score(1.0, 0.1, 3), Failure(FailureKind.CRASH, "x")
+    assert with_points(score, best, 0.25) == Score(1.25, 0.1, 3)
+    assert with_points(score, worst, 0.25) == Score(0.75, 0.1, 3)
+    assert with_points(score, None, 0.25) == score
+    assert with_points(score, best, 0.0) == score
+    assert with_points(failure, best, 0.25) == failure
