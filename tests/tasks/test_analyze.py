@@ -24,7 +24,13 @@ CRASH = Failure(FailureKind.CRASH, "it crashed")
 def _engine() -> Engine:
     domain = Toy(ToyOptions())
     archive = SimpleNamespace(best=lambda campaign: None, candidate=lambda identity: None)
-    parts: dict[str, Any] = {"domain": domain, "brief": domain.brief(), "archive": archive, "analyzer": RuleAnalyzer()}
+    parts: dict[str, Any] = {
+        "domain": domain,
+        "cognition": domain.name,
+        "brief": domain.brief(),
+        "archive": archive,
+        "analyzer": RuleAnalyzer(),
+    }
     parts |= {"items": SimpleNamespace(at_versions=lambda wanted: ()), "judge": OffJudge(), "judge_weight": 0.0}
     parts |= {"campaign": "c", "evaluate": SimpleNamespace(rung="explore"), "evaluation_seeds": lambda: (1, 2, 3)}
     return cast(Engine, SimpleNamespace(**parts))
