@@ -53,7 +53,7 @@ class RoundSummary:
     fitness: float | None
     best_fitness: float | None  # of this and all rounds of lower index
     reason: str  # why there is no score
-    failed_step: str
+    failed_step: str  # where it failed, by whosever fault; "": it did not, or it is not known
     started_at: str
     ended_at: str | None
 

@@ -26,6 +26,7 @@ from flows import (
     leaving,
     problem_cli,
     registry,
+    replay_cli,
     views,
 )
 from flows.home import Home, open_home
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
 app.add_typer(problem_cli.app)
+app.add_typer(replay_cli.app)
 app.add_typer(arch_layers.app, name="arch")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)

@@ -40,6 +40,14 @@ class _Opened:
     budget: Budget | None
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a replay puts in place of the archive and the cognition base; then no model is asked, and none embeds."""
+
+    archive: Archive
+    items: ItemStore
+
+
 @dataclass(slots=True)
 class _Process:
     """What this process has open."""
@@ -61,6 +69,14 @@ def engine_for(settings: Settings) -> Engine:
         if key not in _process.engines:
             _process.engines[key] = _open(settings, open_home())
         return _process.engines[key].engine
+
+
+def engine_in(settings: Settings, world: World) -> Engine:
+    """The engine of these settings in a world of its own; `engine_for` gives it from now on. Raises like that."""
+    _close_at_exit()
+    with _process.lock:
+        opened = _process.engines[fingerprint(settings)] = _open(settings, open_home(), world)
+    return opened.engine
 
 
 def budget_of(settings: Settings) -> Budget | None:
@@ -105,7 +121,7 @@ def kill_sandboxes() -> None:
         sandbox.close()
 
 
-def _open(settings: Settings, home: Home) -> _Opened:
+def _open(settings: Settings, home: Home, world: World | None = None) -> _Opened:
     domain = registry.load(settings.problem, settings.options)
     if settings.evaluate.rung not in domain.rungs:
         raise ConfigError(
@@ -113,12 +129,12 @@ def _open(settings: Settings, home: Home) -> _Opened:
         )
     if unknown := sorted(set(settings.approval.rungs) - set(domain.rungs)):
         raise ConfigError(f"approval.rungs: {settings.problem} has {', '.join(domain.rungs)}, not {', '.join(unknown)}")
-    archive = Archive.open(home.archive_url)
+    archive = Archive.open(home.archive_url) if world is None else world.archive
     brief = domain.brief()
-    items = ItemStore(archive)
+    items = ItemStore(archive) if world is None else world.items
     items.add_missing(brief.items)
-    budget = _budget(settings, archive)
-    model = _model(settings, archive, budget)
+    budget = _budget(settings, archive) if world is None else None
+    model = _model(settings, archive, budget) if world is None else _recorded(settings, archive)
     engine = Engine(
         campaign=settings.name,
         seed=settings.seed,
@@ -138,9 +154,10 @@ def _open(settings: Settings, home: Home) -> _Opened:
         propose=settings.propose,
         check=settings.check,
         evaluate=settings.evaluate,
-        embedder=Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None,
+        embedder=Embedder(settings.retrieve.embedding) if settings.retrieve.embedding and world is None else None,
     )
-    return _Opened(engine, _publisher(settings, archive, home), model, budget)
+    publisher = _publisher(settings, archive, home) if world is None else None
+    return _Opened(engine, publisher, model, budget)
 
 
 def _publisher(settings: Settings, archive: Archive, home: Home) -> Publisher | None:
@@ -183,6 +200,11 @@ def _model(settings: Settings, archive: Archive, budget: Budget | None) -> Model
         return Model(settings.models, archive, budget, rates=_process.rates)
     except ValueError as error:  # a budget in dollars for a model whose price nobody gave
         raise ConfigError(f"limits.max_usd: {error}") from None
+
+
+def _recorded(settings: Settings, archive: Archive) -> Model | None:
+    """The models of a replay: what is not in the archive's ledger is an error, never a request."""
+    return Model(settings.models, archive, replay_only=True) if settings.models else None
 
 
 def _need(model: Model | None, role: Role) -> Model:

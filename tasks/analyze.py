@@ -93,7 +93,7 @@ def _input(
         breakdown=first.breakdown,
         logs=first.logs,
         parent=_candidate(engine, round.parent),
-        best=engine.archive.best(engine.campaign),
+        best=next(iter(engine.archive.top(engine.campaign, 1, up_to=round.sequence)), None),
         baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
         domain=engine.domain.name,
         genome=proposed.provenance.genome,

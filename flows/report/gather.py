@@ -75,6 +75,7 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         lineage_left_out=left_out,
         outcomes=sums.outcomes(source.lines),
         refused=sums.refusals(source.lines, name),
+        rates=sums.rates(source.rounds),
         faults=faults,
         total=source.total,
         roles=sums.role_uses(source.calls),
@@ -92,7 +93,8 @@ def _read(archive: Archive, name: str) -> _Source:
     digests = {digest.id: digest for digest in archive.digests(name)}
     spend = archive.spend(name)
     total = sums.with_cost(sums.used(calls), Cost(cpu_s=spend.cpu_s, gpu_s=spend.gpu_s))
-    return _Source(rounds, sums.round_lines(rounds, digests, costs, calls), digests, calls, total)
+    lines = sums.round_lines(rounds, digests, costs, calls, archive.demoted(name))
+    return _Source(rounds, lines, digests, calls, total)
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:

@@ -1,0 +1,57 @@
+"""Puts this process into the replay's own state folder, and runs the replay there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from flows import runtime, stores
+from flows.config import Settings
+from flows.home import Home
+from flows.replaying import command
+from flows.replaying.play import Played, Progress
+from flows.replaying.records import Cassette
+from flows.replaying.what_if import Ran
+
+T = TypeVar("T")
+
+
+def play(place: Home, cassette: Cassette, settings: Settings, progress: Progress, *, ephemeral: bool) -> Played:
+    """The replay. Raises ConfigError, MachineFault."""
+    from flows.replaying.play import play as played
+
+    _enter(place, ephemeral)
+    return _run(place, played(cassette, settings, place, progress))
+
+
+def what_if(place: Home, cassette: Cassette, settings: Settings, progress: Progress, *, ephemeral: bool) -> Ran:
+    """The campaign with other settings. Raises ConfigError, MachineFault."""
+    from flows.replaying.what_if import run
+
+    _enter(place, ephemeral)
+    return _run(place, run(cassette, settings, progress))
+
+
+def _enter(place: Home, ephemeral: bool) -> None:
+    """`ephemeral` False: on the Prefect server that this process is connected to already, as tests are."""
+    if ephemeral:
+        command.leave_outside()
+    runtime.enter(place, ephemeral=ephemeral)
+
+
+def _run(place: Home, body: Coroutine[Any, Any, T]) -> T:
+    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    from flows.engines import close_all
+
+    async def closing() -> T:
+        try:
+            return await body
+        finally:
+            await close_all()
+
+    # Step results of the recorded run may lie where this process keeps its own: none of them may be found.
+    results = stores.prefect_settings(place)["PREFECT_LOCAL_STORAGE_PATH"]
+    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: results}):
+        return asyncio.run(closing())
