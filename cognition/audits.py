@@ -14,11 +14,14 @@ class AuditStore:
 
     database: Database
 
-    def keep_audit(self, key: str, problem: str, report: JSON) -> None:
-        """Store what an audit found. A second one under the same key keeps the first."""
+    def keep_audit(self, key: str, problem: str, report: JSON, *, replace: bool = False) -> None:
+        """Store what an audit found. A second one under the same key keeps the first, unless it is to replace it."""
+        values = {"key": key, "problem": problem, "report": report, "created_at": now_iso()}
         with self.database.write() as tx:
             if tx.execute(select(audits.c.key).where(audits.c.key == key)).scalar() is None:
-                tx.execute(insert(audits).values(key=key, problem=problem, report=report, created_at=now_iso()))
+                tx.execute(insert(audits).values(values))
+            elif replace:
+                tx.execute(update(audits).where(audits.c.key == key).values(values))
 
     def audit_of(self, key: str) -> JSON | None:
         """What was found under that key, or None."""

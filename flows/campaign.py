@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -26,6 +27,7 @@ from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, pro
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
+from flows.auditing import first_run
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
 from flows.engines import budget_of, engine_for
@@ -38,7 +40,9 @@ from tasks.llm import BudgetExhausted
 
 logger = logging.getLogger(__name__)
 
-Ending = Literal["finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "unapproved"]
+Ending = Literal[
+    "finished", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "gameable", "unapproved"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Ended:
     @property
     def is_failure(self) -> bool:
         """True if somebody has to look at it."""
-        return self.ending in ("machine_failures", "baseline_failed")
+        return self.ending in ("machine_failures", "baseline_failed", "gameable")
 
 
 class CampaignFailed(Exception):
@@ -61,6 +65,10 @@ class CampaignFailed(Exception):
         """The ending, with its sentence as the message."""
         super().__init__(ended.sentence)
         self.ended = ended
+
+
+#: Told how the rounds ended; returns how the run does.
+Closing = Callable[[Engine, Ended], Awaitable[Ended]]
 
 
 @flow(name="campaign", flow_run_name="{settings.name}", persist_result=False)
@@ -73,8 +81,8 @@ async def campaign(settings: Settings) -> dict[str, Any]:
     return encode(ended)
 
 
-async def conduct(checked: Settings) -> Ended:
-    """What the flows `campaign` and `nightly` do."""
+async def conduct(checked: Settings, closing: Closing | None = None) -> Ended:
+    """What the flows `campaign` and `nightly` do; `closing` happens after the last round and before the report."""
     stores.refuse_other(open_home())
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
@@ -86,11 +94,15 @@ async def conduct(checked: Settings) -> Ended:
     if (waiting := await unapproved(engine, checked)) is not None:
         return waiting
     await asyncio.to_thread(turns.prepare, engine)
+    if (gameable := await asyncio.to_thread(first_run.refusal, engine, checked)) is not None:
+        return Ended("gameable", gameable)
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
         run = _Run(engine, checked, client, deployment, await earlier_tries_s(client))
         ended = await run.to_the_end()
+    if closing is not None:
+        ended = await closing(engine, ended)
     report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
     summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
     if report is not None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from cognition.archive import Archive
 from cognition.records import Artefact, Candidate, Failure, Score, round_id
 from flows import config, fleet, retest, spending
+from flows.auditing import first_run
 from flows.home import Home
 from flows.report import words
 from flows.terminal import safe, without_controls
@@ -118,7 +119,8 @@ def _best_report(best: Candidate) -> dict[str, Any]:
 
 def run_report(archive: Archive, name: str, ended: Ended) -> dict[str, Any]:
     """What `run` says at the end."""
-    return {**campaign_report(archive, name), "ending": ended.ending, "sentence": ended.sentence}
+    audited = first_run.note_of(archive, name)
+    return {**campaign_report(archive, name), "ending": ended.ending, "sentence": ended.sentence, "audit": audited}
 
 
 def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[str, Any]:
@@ -156,6 +158,8 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
         console.print(f"\n[bold]{safe(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
     console.print(f"outcomes: {outcomes or 'none'}; {spending.line(report['spend'])}")
+    if report["audit"]:
+        console.print(safe(report["audit"]), soft_wrap=True)
     if report["best"]:
         console.print(f"look at it: nightshift best {report['campaign']} --out best/")
 

@@ -84,7 +84,9 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         others=len(source.evolved) - len(better),
         news=news(source.lines, occasion.since),
         alerts=holding,
-        notices=attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
+        notices=attention.notices(
+            goal, best, source.lines, holding, faults, tiers, source.total, _audit(archive, name)
+        ),
     )
 
 
@@ -95,6 +97,12 @@ def _read(archive: Archive, name: str) -> _Source:
     total = sums.with_cost(sums.used(calls), Cost(cpu_s=spend.cpu_s, gpu_s=spend.gpu_s))
     lines = sums.round_lines(rounds, digests, costs, calls, archive.demoted(name))
     return _Source(rounds, lines, digests, calls, total)
+
+
+def _audit(archive: Archive, name: str) -> str:
+    """What is known of the problem's evaluator, as the run noted it."""
+    known = archive.audit_of(f"campaign/{name}")
+    return "" if known is None else str(known["sentence"])
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:

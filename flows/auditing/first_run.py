@@ -1,0 +1,126 @@
+"""The short audit of a problem that nobody has run before, ahead of the first round.
+
+The same cheats as `nightshift audit`, those that tell most first, side by side, and none begun after
+`audit.budget_s`. The result belongs to the problem's files, options and rung, and is kept in the archive: the next
+campaign of the same problem finds it. Problems that come with the program are audited by its tests, and not here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from typing import Literal
+
+from cognition.archive import Archive
+from cognition.records import JSON, MachineFault
+from flows import problem_source, registry
+from flows.auditing.audit import Audit, at_once, attacked
+from flows.config import ConfigError, Settings
+from flows.finalists import SELF_REPORTED
+from tasks.codec import fingerprint
+from tasks.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+#: held: nothing to look at; open: not known, or not all of it; broken: believe no score.
+Level = Literal["held", "open", "broken"]
+
+#: For pipelines that run a new problem at every change and audit it elsewhere.
+SWITCH = "NIGHTSHIFT_NO_AUDIT"
+
+
+def refusal(engine: Engine, settings: Settings) -> str | None:
+    """Audit the problem if it is new; why the campaign must not begin, or None. Raises nothing of the problem's own."""
+    source = problem_source.source_of(settings.problem, engine.domain)
+    engine.archive.note_source(settings.name, source)
+    if settings.problem in registry.BUILT_IN:
+        return None
+    if why := _why_not(engine, settings):
+        return _noted(engine, settings, f"the evaluator was not audited: {why}")
+    key = fingerprint("audit", source, settings.options, settings.evaluate.rung, engine.domain.contract_version)
+    known = engine.archive.audit_of(key)
+    if known is None:
+        try:
+            known = _report(_audited(engine, settings))
+        except (ConfigError, MachineFault) as error:  # a seed program without a score, or a machine in trouble
+            return _noted(engine, settings, f"the evaluator could not be audited: {error}")
+        except Exception as error:  # the edge to somebody's problem: its first round will say it better
+            logger.debug("the audit of %s broke off", settings.problem, exc_info=True)
+            return _noted(engine, settings, f"the evaluator could not be audited: {type(error).__name__}: {error}")
+        if not known["faults"]:
+            engine.archive.keep_audit(key, settings.problem, known)
+    return _judged(engine, settings, known)
+
+
+def note_of(archive: Archive, campaign: str) -> str:
+    """What a report says about the audit, "" if there is nothing to say."""
+    known = archive.audit_of(_of_campaign(campaign))
+    return "" if known is None else str(known["sentence"])
+
+
+def _audited(engine: Engine, settings: Settings) -> Audit:
+    slots = min(at_once(), settings.workers)  # the sandbox has as many places as there are workers
+    return attacked(engine.domain, settings.evaluate.rung, engine.sandbox, slots, settings.audit.budget_s)
+
+
+def _why_not(engine: Engine, settings: Settings) -> str:
+    """Why there is no audit, "" if there is one."""
+    if settings.audit.first_run == "off" or os.environ.get(SWITCH):
+        return "it was switched off (--no-audit)"
+    if engine.brief.metric.startswith(SELF_REPORTED):
+        return "its scores are what programs say of themselves"
+    if engine.sandbox.tier == "unsafe":
+        return "programs run without a sandbox, where every cheat gets through"
+    if engine.domain.needs("train", settings.evaluate.rung).gpus:
+        return f"it needs a GPU; run `nightshift audit {settings.problem}` once"
+    return ""
+
+
+def _report(found: Audit) -> dict[str, JSON]:
+    return {
+        "broken": [asdict(finding) for finding in found.broken],
+        "tried": sum(finding.result != "not tried" for finding in found.findings),
+        "untried": sum(finding.result == "not tried" for finding in found.findings),
+        "faults": sum(finding.result == "fault" for finding in found.findings),
+        "repeats": found.repeats,
+        "seconds": found.seconds,
+    }
+
+
+def _judged(engine: Engine, settings: Settings, known: dict[str, JSON]) -> str | None:
+    broken, deterministic = known["broken"], bool(getattr(engine.domain, "deterministic", False))
+    if deterministic and not known["repeats"]:
+        said = (
+            f"{settings.problem} says that it is deterministic, and its seed program got two scores on one seed: "
+            "remove `deterministic` or mend the evaluator"
+        )
+        _noted(engine, settings, said, "broken")
+        return said
+    if not broken:
+        untried = f", {known['untried']} not tried" if known["untried"] else ""
+        faults = f", our machine failed under {known['faults']}" if known["faults"] else ""
+        return _noted(
+            engine,
+            settings,
+            f"the evaluator was audited before its first run: {known['tried']} cheats in {known['seconds']:.0f} s, "
+            f"none scored{untried}{faults}",
+            "held" if not untried else "open",
+        )
+    names = ", ".join(str(one["cheat"]) for one in broken[:3]) + (" and more" if len(broken) > 3 else "")
+    found = f"{len(broken)} of {known['tried']} cheats get through the evaluator of {settings.problem}: {names}"
+    if settings.audit.first_run == "accept":
+        return _noted(
+            engine, settings, f"{found}; that was accepted (--accept-audit): believe no score of it unseen", "broken"
+        )
+    _noted(engine, settings, found, "broken")
+    return f"{found}; `nightshift audit {settings.problem}` shows them, --accept-audit runs all the same"
+
+
+def _noted(engine: Engine, settings: Settings, sentence: str, level: Level = "open") -> None:
+    noted = {"sentence": sentence, "level": level}
+    engine.archive.keep_audit(_of_campaign(settings.name), settings.problem, noted, replace=True)
+
+
+def _of_campaign(campaign: str) -> str:
+    return f"campaign/{campaign}"
