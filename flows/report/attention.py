@@ -31,16 +31,19 @@ def notices(
     faults: Sequence[Fault],
     tiers: Iterable[str],
     total: Use,
-    audit: str = "",
 ) -> tuple[Notice, ...]:
-    """Urgent ones first. `audit`: what is known of the evaluator, "" if it comes with the program."""
+    """Urgent ones first."""
     found = [
         *_about_the_best(goal, best, lines),
         *_about_trust(lines, tiers),
-        *([Notice("audit", audit, urgent="get through" in audit)] if audit else []),
         *(Notice(alert.kind, f"{alert.sentence}: {_ADVICE[alert.kind]}") for alert in alerts),
         *_about_the_rest(lines, faults, total),
     ]
+    return urgent_first(found)
+
+
+def urgent_first(found: Iterable[Notice]) -> tuple[Notice, ...]:
+    """In this order, otherwise as they come."""
     return tuple(sorted(found, key=lambda notice: not notice.urgent))
 
 

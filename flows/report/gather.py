@@ -12,7 +12,7 @@ from cognition.records import Candidate, Cost, Score
 from flows import alerts
 from flows.alerts import AlertsSettings, Budget
 from flows.report import ancestry, attention, sums
-from flows.report.records import Best, Change, Goal, ItemUse, News, Report, RoundLine, Use
+from flows.report.records import Best, Change, Goal, ItemUse, News, Notice, Report, RoundLine, Use
 from tasks.codec import UndecodableResult, decode
 from tasks.publication import Publication, unified_diff
 
@@ -84,8 +84,11 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         others=len(source.evolved) - len(better),
         news=news(source.lines, occasion.since),
         alerts=holding,
-        notices=attention.notices(
-            goal, best, source.lines, holding, faults, tiers, source.total, _audit(archive, name)
+        notices=attention.urgent_first(
+            (
+                *attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
+                *_audit(archive, name),
+            )
         ),
     )
 
@@ -99,10 +102,12 @@ def _read(archive: Archive, name: str) -> _Source:
     return _Source(rounds, lines, digests, calls, total)
 
 
-def _audit(archive: Archive, name: str) -> str:
-    """What is known of the problem's evaluator, as the run noted it."""
+def _audit(archive: Archive, name: str) -> tuple[Notice, ...]:
+    """What is known of the problem's evaluator, as the run noted it, unless it held against everything."""
     known = archive.audit_of(f"campaign/{name}")
-    return "" if known is None else str(known["sentence"])
+    if known is None or known["level"] == "held":
+        return ()
+    return (Notice("audit", str(known["sentence"]), urgent=known["level"] == "broken"),)
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:
