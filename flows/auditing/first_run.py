@@ -7,9 +7,8 @@ campaign of the same problem finds it. Problems that come with the program are a
 
 from __future__ import annotations
 
-import logging
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from cognition.archive import Archive
@@ -21,13 +20,20 @@ from flows.finalists import SELF_REPORTED
 from tasks.codec import fingerprint
 from tasks.engine import Engine
 
-logger = logging.getLogger(__name__)
-
 #: held: nothing to look at; open: not known, or not all of it; broken: believe no score.
 Level = Literal["held", "open", "broken"]
 
 #: For pipelines that run a new problem at every change and audit it elsewhere.
 SWITCH = "NIGHTSHIFT_NO_AUDIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a campaign's report says about the evaluator. `advice`: why the campaign must not begin, if it must not."""
+
+    sentence: str
+    level: Level = "open"
+    advice: str = ""
 
 
 def refusal(engine: Engine, settings: Settings) -> str | None:
@@ -36,27 +42,34 @@ def refusal(engine: Engine, settings: Settings) -> str | None:
     engine.archive.note_source(settings.name, source)
     if settings.problem in registry.BUILT_IN:
         return None
-    if why := _why_not(engine, settings):
-        return _noted(engine, settings, f"the evaluator was not audited: {why}")
-    key = fingerprint("audit", source, settings.options, settings.evaluate.rung, engine.domain.contract_version)
-    known = engine.archive.audit_of(key)
-    if known is None:
-        try:
-            known = _report(_audited(engine, settings))
-        except (ConfigError, MachineFault) as error:  # a seed program without a score, or a machine in trouble
-            return _noted(engine, settings, f"the evaluator could not be audited: {error}")
-        except Exception as error:  # the edge to somebody's problem: its first round will say it better
-            logger.debug("the audit of %s broke off", settings.problem, exc_info=True)
-            return _noted(engine, settings, f"the evaluator could not be audited: {type(error).__name__}: {error}")
-        if not known["faults"]:
-            engine.archive.keep_audit(key, settings.problem, known)
-    return _judged(engine, settings, known)
+    note = _noted(engine, settings, source)
+    stored = {"sentence": note.sentence, "level": note.level}
+    engine.archive.keep_audit(_of_campaign(settings.name), settings.problem, stored, replace=True)
+    return f"{note.sentence}; {note.advice}" if note.advice else None
 
 
 def note_of(archive: Archive, campaign: str) -> str:
     """What a report says about the audit, "" if there is nothing to say."""
     known = archive.audit_of(_of_campaign(campaign))
     return "" if known is None else str(known["sentence"])
+
+
+def _noted(engine: Engine, settings: Settings, source: str) -> Note:
+    if why := _why_not(engine, settings):
+        return Note(f"the evaluator was not audited: {why}")
+    key = fingerprint("audit", source, settings.options, settings.evaluate.rung, engine.domain.contract_version)
+    known = engine.archive.audit_of(key)
+    if known is not None:
+        return _judged(engine, settings, known)
+    try:
+        report = _report(_audited(engine, settings))
+    except (ConfigError, MachineFault) as error:  # a seed program without a score, or a machine in trouble
+        return Note(f"the evaluator could not be audited: {error}")
+    except Exception as error:  # noqa: BLE001  # the edge to somebody's problem: its first round will say it better
+        return Note(f"the evaluator could not be audited: {type(error).__name__}: {error}")
+    if not report["faults"]:
+        engine.archive.keep_audit(key, settings.problem, report)
+    return _judged(engine, settings, report)
 
 
 def _audited(engine: Engine, settings: Settings) -> Audit:
@@ -88,38 +101,24 @@ def _report(found: Audit) -> dict[str, JSON]:
     }
 
 
-def _judged(engine: Engine, settings: Settings, known: dict[str, JSON]) -> str | None:
-    broken, deterministic = known["broken"], bool(getattr(engine.domain, "deterministic", False))
-    if deterministic and not known["repeats"]:
-        said = (
-            f"{settings.problem} says that it is deterministic, and its seed program got two scores on one seed: "
-            "remove `deterministic` or mend the evaluator"
-        )
-        _noted(engine, settings, said, "broken")
-        return said
+def _judged(engine: Engine, settings: Settings, known: dict[str, JSON]) -> Note:
+    broken = known["broken"]
+    if getattr(engine.domain, "deterministic", False) and not known["repeats"]:
+        said = f"{settings.problem} says that it is deterministic, and its seed program got two scores on one seed"
+        return Note(said, "broken", "remove `deterministic` or mend the evaluator")
     if not broken:
         untried = f", {known['untried']} not tried" if known["untried"] else ""
         faults = f", our machine failed under {known['faults']}" if known["faults"] else ""
-        return _noted(
-            engine,
-            settings,
+        return Note(
             f"the evaluator was audited before its first run: {known['tried']} cheats in {known['seconds']:.0f} s, "
             f"none scored{untried}{faults}",
-            "held" if not untried else "open",
+            "open" if untried or faults else "held",
         )
     names = ", ".join(str(one["cheat"]) for one in broken[:3]) + (" and more" if len(broken) > 3 else "")
     found = f"{len(broken)} of {known['tried']} cheats get through the evaluator of {settings.problem}: {names}"
     if settings.audit.first_run == "accept":
-        return _noted(
-            engine, settings, f"{found}; that was accepted (--accept-audit): believe no score of it unseen", "broken"
-        )
-    _noted(engine, settings, found, "broken")
-    return f"{found}; `nightshift audit {settings.problem}` shows them, --accept-audit runs all the same"
-
-
-def _noted(engine: Engine, settings: Settings, sentence: str, level: Level = "open") -> None:
-    noted = {"sentence": sentence, "level": level}
-    engine.archive.keep_audit(_of_campaign(settings.name), settings.problem, noted, replace=True)
+        return Note(f"{found}; that was accepted (--accept-audit): believe no score of it unseen", "broken")
+    return Note(found, "broken", f"`nightshift audit {settings.problem}` shows them, --accept-audit runs all the same")
 
 
 def _of_campaign(campaign: str) -> str:

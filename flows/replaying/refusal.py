@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cognition.archive import Archive
 from cognition.records import JSON, round_id
 from flows import problem_source
 from flows.config import ConfigError, Settings
@@ -32,7 +31,7 @@ def refuse_other_problem(cassette: Cassette, settings: Settings, domain: Domain)
         )
 
 
-def refuse_other_campaign(cassette: Cassette, archive: Archive, mine: Cassette | None) -> None:
+def refuse_other_campaign(cassette: Cassette, mine: Cassette | None) -> None:
     """Raises ConfigError unless the cassette agrees with the campaign of its name in this archive, if there is one."""
     if mine is None:
         return

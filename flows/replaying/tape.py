@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -119,5 +120,5 @@ def _cassette(rows: Sequence[tuple[str, JSON]]) -> Cassette:
     )
 
 
-def _dumped(kind: type, value: object) -> JSON:
+def _dumped(kind: Any, value: object) -> JSON:
     return TypeAdapter(kind).dump_python(value, mode="json")

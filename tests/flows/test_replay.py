@@ -137,7 +137,6 @@ def test_another_answer_than_the_recorded_is_a_difference_and_a_missing_one_an_e
     tape.write(replace(cassette, calls=(*calls, changed)), file)
     report = _replay(monkeypatch, cassette=file)
     assert "the prompt is not the recorded one" in report["stopped"]
-    assert len(told.requests) == len({json.dumps(body) for body in told.requests}) or told.requests
 
 
 def test_an_evaluator_that_does_not_repeat_is_named_as_such(
@@ -150,8 +149,9 @@ def test_an_evaluator_that_does_not_repeat_is_named_as_such(
     original = Toy.benchmark
 
     def drifting(self: Toy, *arguments: Any) -> Any:
-        found = original(self, *arguments)
-        return replace(found, metrics={"closeness": found.metrics["closeness"] - 1e-12 * (1 + next(shift))})  # type: ignore[type-var]
+        found: Any = original(self, *arguments)
+        metrics = {"closeness": found.metrics["closeness"] - 1e-12 * (1 + next(shift))}
+        return replace(found, metrics=metrics)
 
     monkeypatch.setattr(Toy, "benchmark", drifting)
     monkeypatch.setattr(Toy, "deterministic", True, raising=False)
