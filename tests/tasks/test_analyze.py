@@ -20,7 +20,7 @@ CRASH = Failure(FailureKind.CRASH, "it crashed")
 
 def _engine() -> Engine:
     domain = Toy(ToyOptions())
-    archive = SimpleNamespace(best=lambda campaign: None, candidate=lambda identity: None)
+    archive = SimpleNamespace(top=lambda campaign, k, up_to: [], candidate=lambda identity: None)
     parts: dict[str, Any] = {"domain": domain, "brief": domain.brief(), "archive": archive, "analyzer": RuleAnalyzer()}
     parts |= {"items": SimpleNamespace(at_versions=lambda wanted: ())}
     parts |= {"campaign": "c", "evaluate": SimpleNamespace(rung="explore"), "evaluation_seeds": lambda: (1, 2, 3)}
