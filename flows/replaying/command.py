@@ -20,6 +20,7 @@ from flows.home import Home, open_home
 from flows.replaying import differences, refusal, tape
 from flows.replaying.export import export
 from flows.replaying.records import Cassette
+from flows.replaying.wanted import settings_of, with_sampler
 from flows.terminal import safe
 from flows.trust_settings import CassetteSettings
 
@@ -93,8 +94,6 @@ def summary(cassette: Cassette) -> dict[str, Any]:
 
 def replay(home: Home, wanted: Wanted, progress: Callable[[int, int], None], *, ephemeral: bool) -> dict[str, Any]:
     """Replay and compare. Raises ConfigError, ArchiveError, UnknownProblem, MachineFault."""
-    from flows.replaying.play import settings_of  # models and engines: not needed to export
-
     cassette = cassette_of(home, wanted)
     settings = settings_of(cassette, None if wanted.problem is None else registry.resolved(wanted.problem))
     domain = registry.load(settings.problem, settings.options)
@@ -150,10 +149,10 @@ def _what_if(
     progress: Callable[[int, int], None],
     ephemeral: bool,
 ) -> dict[str, Any]:
-    from flows.replaying import process, what_if
+    from flows.replaying import process
 
     try:
-        other = what_if.with_sampler(settings, sampler)
+        other = with_sampler(settings, sampler)
     except ValidationError as error:
         raise ConfigError(f"--sampler: {error.errors()[0]['msg']}") from None
     ran = process.what_if(place, cassette, other, progress, ephemeral=ephemeral)

@@ -3,12 +3,13 @@
 A sample is drawn when it was drawn then, among what was recorded by then; the round itself runs when it was recorded
 then. So rounds that were in flight together see of each other what they saw. Models and cognition base are the tape
 (world.py). It stops at the first question that was not asked then: from there on there is nothing to compare.
+
+Imports Prefect, so only once the process is in the replay's own surroundings (process.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from cognition.records import round_id
@@ -16,34 +17,13 @@ from flows import gpu_slots, turns
 from flows.claim import draw
 from flows.config import Settings
 from flows.engines import World, engine_in
+from flows.evolution_round import evolution_round
 from flows.home import Home
 from flows.replaying.picture import picture_of
-from flows.replaying.records import Cassette, Event, Picture
+from flows.replaying.records import Cassette, Event, Played, Progress
 from flows.replaying.world import RecordedItems, ReplayArchive, Tape
 from tasks.engine import Engine
 from tasks.llm import NoRecordedAnswer
-
-#: Told after each round: how many are over, and of how many.
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a replay came to. `stopped`: why it could not go on, "" if it came to its end."""
-
-    picture: Picture
-    rounds: int
-    stopped: str
-    sandbox_tier: str
-
-
-def settings_of(cassette: Cassette, problem: str | None) -> Settings:
-    """The campaign's settings without what a replay has no use for: limits, people, MLflow, rounds in flight."""
-    recorded = Settings.model_validate(cassette.header.settings)
-    plain = Settings(name=recorded.name, problem=problem or recorded.problem)
-    changes = {"problem": plain.problem, "workers": 1}
-    changes |= {name: getattr(plain, name) for name in ("limits", "approval", "alerts", "rate", "audit")}
-    return recorded.model_copy(update=changes)
 
 
 async def play(cassette: Cassette, settings: Settings, home: Home, progress: Progress) -> Played:
@@ -93,8 +73,6 @@ class _Replay:
         return ""
 
     async def run(self, index: int) -> str:
-        from flows.evolution_round import evolution_round  # Prefect: the command sets its environment before
-
         self.archive.tape.current = index
         parameters = self.settings.model_dump(mode="json")
         state = await evolution_round(parameters, index, return_state=True)

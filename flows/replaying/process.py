@@ -10,26 +10,24 @@ from flows import runtime, stores
 from flows.config import Settings
 from flows.home import Home
 from flows.replaying import command
-from flows.replaying.play import Played, Progress
-from flows.replaying.records import Cassette
-from flows.replaying.what_if import Ran
+from flows.replaying.records import Cassette, Played, Progress, Ran
 
 T = TypeVar("T")
 
 
 def play(place: Home, cassette: Cassette, settings: Settings, progress: Progress, *, ephemeral: bool) -> Played:
     """The replay. Raises ConfigError, MachineFault."""
-    from flows.replaying.play import play as played
-
     _enter(place, ephemeral)
+    from flows.replaying.play import play as played  # Prefect reads its environment when it is imported
+
     return _run(place, played(cassette, settings, place, progress))
 
 
 def what_if(place: Home, cassette: Cassette, settings: Settings, progress: Progress, *, ephemeral: bool) -> Ran:
     """The campaign with other settings. Raises ConfigError, MachineFault."""
+    _enter(place, ephemeral)
     from flows.replaying.what_if import run
 
-    _enter(place, ephemeral)
     return _run(place, run(cassette, settings, progress))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,3 +74,27 @@ class Cassette:
     def recorded(self) -> tuple[int, ...]:
         """The rounds that were recorded, by index."""
         return tuple(sorted(event.round for event in self.events if event.kind == "record" and event.round is not None))
+
+
+#: Told after each round: how many are over, and of how many.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a replay came to. `stopped`: why it could not go on, "" if it came to its end."""
+
+    picture: Picture
+    rounds: int
+    stopped: str
+    sandbox_tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What another sampler came to."""
+
+    rounds: int
+    best: str | None
+    fitness: float | None
+    stopped: str

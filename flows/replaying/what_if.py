@@ -7,38 +7,18 @@ draws; their difference says little without further seeds (`nightshift study` ru
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from cognition.archive import Archive
 from cognition.records import Candidate, round_id
 from flows import gpu_slots, turns
 from flows.config import Settings
 from flows.engines import engine_for
-from flows.replaying.play import Progress
-from flows.replaying.records import Cassette
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What came out."""
-
-    rounds: int
-    best: str | None
-    fitness: float | None
-    stopped: str
-
-
-def with_sampler(settings: Settings, kind: str) -> Settings:
-    """The settings with another sampler. Raises pydantic's ValidationError for a name that is none."""
-    values = settings.model_dump(mode="json")
-    values["sampler"]["kind"] = kind
-    return Settings.model_validate(values | {"tracking": {"enabled": False}})
+from flows.evolution_round import evolution_round
+from flows.replaying.records import Cassette, Progress, Ran
 
 
 async def run(cassette: Cassette, settings: Settings, progress: Progress) -> Ran:
     """As many rounds as were recorded, one at a time. Raises ConfigError, MachineFault."""
-    from flows.evolution_round import evolution_round
-
     engine = engine_for(settings)
     engine.items.add_missing([*cassette.base, *cassette.blocks])
     await gpu_slots.ensure(engine)
