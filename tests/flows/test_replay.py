@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -260,3 +263,37 @@ def test_demotions_in_the_middle_of_a_campaign_are_replayed(
     assert best.id not in later
     report = _replay(monkeypatch)
     assert (report["differences"], report["identical"]) == ([], True)
+
+
+@pytest.mark.slow
+def test_thirty_rounds_in_a_state_folder_and_process_of_their_own(tmp_path: Path) -> None:
+    """As a person does it: `run`, the model gone, `cassette export`, and `replay` on what is another machine."""
+
+    def nightshift(home: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        environment = {**outside, "NIGHTSHIFT_HOME": str(tmp_path / home), "COLUMNS": "200"}
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
+
+    script = Script(seed=3, latency_s=0.05, no_code=0.12, cut_json=0.08, empty=0.05, http_500=0.05)
+    with ScriptedServer(script) as server:
+        settings = _settings(tmp_path, **_asking(server), rounds=30, workers=4)
+        file = tmp_path / "thirty.toml"
+        file.write_text(_as_toml(settings, server))
+        ran = nightshift("one", "run", str(file), "--ephemeral", "--json")
+        assert ran.returncode == 0, ran.stderr
+    cassette = str(tmp_path / "thirty.jsonl")
+    assert nightshift("one", "cassette", "export", NAME, "--out", cassette, "--prompts", "hashed").returncode == 0
+    replayed = nightshift("two", "replay", NAME, "--cassette", cassette, "--json")
+    report = json.loads(replayed.stdout)
+    assert report["differences"] == []
+    assert (report["identical"], report["rounds_replayed"], replayed.returncode) == (True, 31, 0)
+
+
+def _as_toml(settings: Settings, server: ScriptedServer) -> str:
+    model = f'model = "scripted"\nbase_url = "{server.base_url}"\nbackoff_s = 0.01\n'
+    return (
+        f'name = "{settings.name}"\nproblem = "{settings.problem}"\nrounds = {settings.rounds}\n'
+        f'workers = {settings.workers}\n\n[propose]\nkind = "openai"\n\n[analyze]\nkind = "model"\n\n'
+        f"[tracking]\nenabled = false\n\n[models.researcher]\n{model}\n[models.analyzer]\n{model}"
+    )
