@@ -59,14 +59,11 @@ def _settings(problem: Path, name: str = "first", **values: Any) -> Settings:
 
 
 def _believing(problem: Path) -> None:
-    """A judge that takes any number that the program gives it."""
+    """A judge that looks at one number only, and not whether it lies in the square."""
     file = problem / "problem.py"
     text = file.read_text()
-    head = text[: text.index("    def judge")]
-    file.write_text(
-        f"{head}    def judge(self, answer: JSON, request: Mapping[str, JSON]) -> Mapping[str, float] | Failure:\n"
-        "        return {self.metric: float(answer[0] if isinstance(answer, list) else answer)}\n"
-    )
+    head = text[: text.index("        points = [(float(x)")]
+    file.write_text(f"{head}        return {{'min_distance': max(float(x) for x, y in answer)}}\n")
 
 
 def _note(engine: Engine, name: str) -> str:
