@@ -56,6 +56,8 @@ async def retested(engine: Engine, ended: Ended) -> Ended:
     if ended.ending != "finished" or engine.brief.metric.startswith(SELF_REPORTED):
         return ended
     settings = config.validate(engine.archive.campaign(engine.campaign).settings, f"campaign {engine.campaign}")
+    if settings.evaluate.rung in settings.approval.rungs:  # a promotion asks again, and nobody is there at night
+        return replace(ended, sentence=f"{ended.sentence}; not re-tested: rung {settings.evaluate.rung} needs a yes")
     try:
         report = await promotion(settings, Plan())
     except (MachineFault, config.ConfigError, BudgetExhausted) as error:

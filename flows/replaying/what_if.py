@@ -1,7 +1,7 @@
 """The same campaign with another sampler, from its first round on: for campaigns that need no recorded answer.
 
 Nothing is compared value by value, since other parents make other programs. The recorded run and this one are two
-draws; their difference says little without further seeds (`nightshift study` runs those).
+draws; their difference says little without further seeds.
 """
 
 from __future__ import annotations
