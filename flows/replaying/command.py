@@ -177,7 +177,7 @@ def show(console: Console, report: dict[str, Any]) -> None:
     if "instead" in report:
         _show_what_if(console, report)
         return
-    rounds = f"{report['rounds_replayed']} of {report['rounds_recorded']} rounds replayed"
+    rounds = f"{report['rounds_replayed']} of {report['rounds_recorded']} rounds replayed ({report['sandbox_tier']})"
     if report["identical"]:
         console.print(
             f"[bold green]identical[/]: {rounds}, without a network; {report['answers']} answers of models from the "

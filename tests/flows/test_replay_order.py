@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cognition.archive import Demotion, DrawnRound
 from cognition.records import Failure, FailureKind, Recall, Sample
 from flows import problem_source
 from flows.config import ConfigError
+from flows.replaying import command
 from flows.replaying.differences import differences, unrepeatable
 from flows.replaying.export import ordered
 from flows.replaying.order import events
@@ -130,3 +134,26 @@ def test_only_a_script_on_this_machine_is_scripted() -> None:
     assert is_scripted("scripted", "http://[::1]:80/v1")
     assert not is_scripted("scripted", "http://127.0.0.1.example.com/v1")
     assert not is_scripted("llama", "http://127.0.0.1:11434/v1")
+
+
+def test_the_report_says_what_differs_and_whose_promise_that_breaks() -> None:
+    found: dict[str, Any] = {
+        "rounds_replayed": 2,
+        "rounds_recorded": 3,
+        "sandbox_tier": "landlock",
+        "answers": 4,
+        "identical": False,
+        "stopped": "c-0002: the prompt is not the recorded one",
+        "not_repeatable": ["c-0001"],
+        "deterministic": True,
+        "differences": [{"where": "c-0001", "what": "outcome.fitness", "recorded": "1.0", "replayed": "[red]1.5"}] * 20,
+        "home": "/h",
+    }
+    console = Console(record=True, width=300, file=io.StringIO())
+    command.show(console, found)
+    text = console.export_text()
+    assert "not identical: 2 of 3 rounds replayed (landlock), 20 differences" in text
+    assert "it stopped: c-0002: the prompt is not the recorded one" in text
+    assert "does not repeat although the problem says that it is deterministic: in 1 rounds" in text
+    assert "[red]1.5" in text
+    assert "and 8 more" in text
