@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+import psutil
 
 from flows import runtime, stores
 from flows.config import Settings
@@ -35,6 +40,7 @@ def _enter(place: Home, ephemeral: bool) -> None:
     """`ephemeral` False: on the Prefect server that this process is connected to already, as tests are."""
     if ephemeral:
         command.leave_outside()
+        signal.signal(signal.SIGINT, _leave)
     runtime.enter(place, ephemeral=ephemeral)
 
 
@@ -53,3 +59,13 @@ def _run(place: Home, body: Coroutine[Any, Any, T]) -> T:
     results = stores.prefect_settings(place)["PREFECT_LOCAL_STORAGE_PATH"]
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: results}):
         return asyncio.run(closing())
+
+
+def _leave(*_: object) -> None:
+    """Ctrl-C: at once, with all that was started here. Nothing of a replay is worth keeping, and Prefect's client would
+    wait for hours for its server, which the same signal ends.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.terminate()
+    os._exit(130)
