@@ -1,8 +1,8 @@
 """The archive: every campaign, round, candidate, evaluation and model call, in one database.
 
 One class over one database, made of stores that each hold one noun: read campaigns.py, rounds.py, recording.py,
-candidates.py, confirmations.py, calls.py, spending.py, arms.py, outbox.py, digest.py for the methods. docs/archive.md
-explains the tables and the guarantees:
+candidates.py, confirmations.py, demotions.py, audits.py, calls.py, spending.py, arms.py, outbox.py, digest.py, tape.py
+for the methods. docs/archive.md explains the tables and the guarantees:
 
 - every write is one transaction and idempotent, so a killed process can simply do it again;
 - threads and processes may share an archive;
@@ -16,11 +16,13 @@ from __future__ import annotations
 from types import TracebackType
 
 from cognition.arms import ArmStore
+from cognition.audits import AuditStore
 from cognition.calls import CallStore
 from cognition.campaigns import Campaign, CampaignStore, Spend
 from cognition.candidates import CandidateStore
 from cognition.confirmations import ConfirmationStore, Confirmed
 from cognition.database import Database, open_database
+from cognition.demotions import Demotion, DemotionStore
 from cognition.digest import CallTotal, CandidateDigest, DigestStore
 from cognition.errors import ArchiveError, ArchiveUnavailable, CampaignMismatch, RoundBusy, StaleLease
 from cognition.outbox import OutboxEntry, OutboxStore
@@ -29,6 +31,7 @@ from cognition.recording import RecordStore, RoundResult
 from cognition.rounds import OpenRound, RoundStore, RoundSummary
 from cognition.samplers.view import View
 from cognition.spending import RoleSpend, SpendStore
+from cognition.tape import DrawnRound, Placement, TapeStore
 
 __all__ = [
     "Archive",
@@ -39,8 +42,11 @@ __all__ = [
     "CampaignMismatch",
     "CandidateDigest",
     "Confirmed",
+    "Demotion",
+    "DrawnRound",
     "OpenRound",
     "OutboxEntry",
+    "Placement",
     "RoleSpend",
     "RoundBusy",
     "RoundResult",
@@ -58,6 +64,9 @@ class Archive(
     RecordStore,
     CandidateStore,
     ConfirmationStore,
+    DemotionStore,
+    AuditStore,
+    TapeStore,
     CallStore,
     SpendStore,
     OutboxStore,

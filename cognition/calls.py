@@ -37,7 +37,7 @@ class CallStore:
         """All calls of a round, oldest first."""
         query = select(model_calls).where(model_calls.c.round_id == round_id).order_by(model_calls.c.id)
         with self.database.read() as tx:
-            return [_call(row) for row in tx.execute(query)]
+            return [read_call(row) for row in tx.execute(query)]
 
 
 def _find(tx: Connection, round_id: str, role: str, attempt: int, prompt_hash: str) -> ModelCall | None:
@@ -48,10 +48,11 @@ def _find(tx: Connection, round_id: str, role: str, attempt: int, prompt_hash: s
         model_calls.c.prompt_hash == prompt_hash,
     )
     row = tx.execute(query).one_or_none()
-    return _call(row) if row else None
+    return read_call(row) if row else None
 
 
-def _call(row: Row[tuple[Any, ...]]) -> ModelCall:
+def read_call(row: Row[tuple[Any, ...]]) -> ModelCall:
+    """A row of the ledger as a record."""
     return ModelCall(**{name: row._mapping[name] for name in _FIELDS})
 
 

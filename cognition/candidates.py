@@ -10,6 +10,7 @@ from cognition.database import Database
 from cognition.errors import ArchiveError
 from cognition.records import FRESH_FROM, Candidate, Evaluation
 from cognition.schema import candidates, evaluations, rounds, scores
+from cognition.view import stands
 
 
 class CandidateStore:
@@ -26,13 +27,13 @@ class CandidateStore:
         return found[0]
 
     def best(self, campaign: str) -> Candidate | None:
-        """The one with the highest fitness, the oldest of equals; None if nothing has a score."""
+        """The one with the highest fitness, the oldest of equals; None if nothing has a score. Not a demoted one."""
         return next(iter(self.top(campaign, 1)), None)
 
     def top(self, campaign: str, k: int, up_to: int | None = None) -> list[Candidate]:
-        """The k best, best first."""
+        """The k best, best first; demoted ones left out (cognition/demotions.py)."""
         query = select(scores.c.seq)
-        query = query.where(scores.c.campaign == campaign)
+        query = query.where(scores.c.campaign == campaign, stands())
         if up_to is not None:
             query = query.where(scores.c.seq <= up_to)
         return self._load(query.order_by(scores.c.fitness.desc(), scores.c.seq).limit(k))

@@ -51,6 +51,7 @@ class RoundResult:
     items: tuple[Item, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     recalls: tuple[Recall, ...] = ()  # the cognition items it found, and the draws that showed them or not
+    failed_step: str = ""  # where the outcome's failure showed, if it is one
     publication: JSON = None  # put into the outbox in the same transaction, as the step "record"
 
     def __post_init__(self) -> None:
@@ -198,7 +199,7 @@ def _close(tx: Connection, row: Found, result: RoundResult, candidate: str | Non
         "candidate": candidate,
         "outcome": result.outcome,
         "reason": "",
-        "failed_step": "",
+        "failed_step": result.failed_step,
         "ended_at": now_iso(),
     }
     tx.execute(update(rounds).where(rounds.c.id == row.id).values(values))

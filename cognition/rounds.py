@@ -54,7 +54,7 @@ class RoundSummary:
     best_fitness: float | None  # of this and all rounds of lower index
     unranked: str  # why its fitness is in no ranking; "" if it is
     reason: str  # why there is no score
-    failed_step: str
+    failed_step: str  # where it failed, by whosever fault; "": it did not, or it is not known
     started_at: str
     ended_at: str | None
 

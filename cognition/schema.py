@@ -110,6 +110,7 @@ campaigns = Table(
     Column("prompt_tokens", Integer, nullable=False, default=0),
     Column("completion_tokens", Integer, nullable=False, default=0),
     Column("wall_s", Float, nullable=False, default=0.0, server_default="0"),  # of all runs together
+    Column("source", Text),  # a hash of the problem's files at its first run; None: run by an older version
 )
 
 rounds = Table(
@@ -192,6 +193,34 @@ evaluations = Table(
     Column("seed", BigInteger, primary_key=True),
     Column("contract_version", Text, primary_key=True),
     Column("measurements", Record(Measurements), nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+#: Candidates that a re-test on fresh seeds found no better than the baseline. The clock is `campaigns.opened`: samples
+#: drawn from `since` on, and before `until`, do not see them among the best.
+demotions = Table(
+    "demotions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("campaign", Text, ForeignKey("campaigns.name"), nullable=False),
+    Column("candidate", Text, ForeignKey("candidates.id"), nullable=False),
+    Column("rung", Text, nullable=False),
+    Column("gain", Float, nullable=False),  # mean over the fresh seeds
+    Column("replicates", Integer, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),  # NEVER: demoted still
+    Column("created_at", Text, nullable=False),
+    Index("demotions_by_candidate", "candidate", "since", "until"),
+    Index("demotions_by_campaign", "campaign"),
+)
+
+#: What the audit of a problem's evaluator found, by the problem's files, options and rung.
+audits = Table(
+    "audits",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("problem", Text, nullable=False),
+    Column("report", Record(JSON), nullable=False),
     Column("created_at", Text, nullable=False),
 )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, select
 
 from cognition.samplers.view import Arm
-from cognition.schema import candidates, elites, rounds, scores
+from cognition.schema import NEVER, candidates, demotions, elites, rounds, scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ArchiveView:
         """See View."""
         query = (
             select(scores.c.candidate, scores.c.fitness)
-            .where(scores.c.campaign == self.campaign, scores.c.seq <= self.sequence)
+            .where(scores.c.campaign == self.campaign, scores.c.seq <= self.sequence, stands(self.opened))
             .order_by(scores.c.fitness.desc(), scores.c.seq)
             .limit(limit)
         )
@@ -71,6 +71,15 @@ class ArchiveView:
         )
         row = self.tx.execute(query).one_or_none()
         return _arm(row) if row else None
+
+
+def stands(opened: int | None = None) -> ColumnElement[bool]:
+    """Of a row of `scores`: its candidate is not demoted (cognition/demotions.py), now or after so many samples."""
+    if opened is None:
+        when: tuple[ColumnElement[bool], ...] = (demotions.c.until == NEVER,)
+    else:
+        when = (demotions.c.since <= opened, demotions.c.until > opened)
+    return ~exists().where(demotions.c.candidate == scores.c.candidate, *when).correlate(scores)
 
 
 def newest_sequence(tx: Connection) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -27,6 +27,7 @@ from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, pro
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
+from flows.auditing import first_run
 from flows.claim import release_dead_claims
 from flows.config import ConfigError, Settings
 from flows.engines import budget_of, engine_for
@@ -40,7 +41,15 @@ from tasks.llm import BudgetExhausted
 logger = logging.getLogger(__name__)
 
 Ending = Literal[
-    "finished", "enough", "interrupted", "budget", "wall_time", "machine_failures", "baseline_failed", "unapproved"
+    "finished",
+    "enough",
+    "interrupted",
+    "budget",
+    "wall_time",
+    "machine_failures",
+    "baseline_failed",
+    "gameable",
+    "unapproved",
 ]
 
 #: Why no further round is wanted; None: go on.
@@ -57,7 +66,7 @@ class Ended:
     @property
     def is_failure(self) -> bool:
         """True if somebody has to look at it."""
-        return self.ending in ("machine_failures", "baseline_failed")
+        return self.ending in ("machine_failures", "baseline_failed", "gameable")
 
 
 class CampaignFailed(Exception):
@@ -67,6 +76,10 @@ class CampaignFailed(Exception):
         """The ending, with its sentence as the message."""
         super().__init__(ended.sentence)
         self.ended = ended
+
+
+#: Told how the rounds ended; returns how the run does.
+Closing = Callable[[Engine, Ended], Awaitable[Ended]]
 
 
 @flow(name="campaign", flow_run_name="{settings.name}", persist_result=False)
@@ -79,8 +92,12 @@ async def campaign(settings: Settings) -> dict[str, Any]:
     return encode(ended)
 
 
-async def conduct(checked: Settings, enough: Enough | None = None) -> Ended:
-    """What the flows `campaign`, `nightly` and `study` do. `enough`: asked before each round; a sentence ends it."""
+async def conduct(checked: Settings, enough: Enough | None = None, closing: Closing | None = None) -> Ended:
+    """What the flows `campaign`, `nightly` and `study` do.
+
+    `enough` is asked before each round, and a sentence ends the rounds; `closing` happens after the last round and
+    before the report.
+    """
     stores.refuse_other(open_home())
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
@@ -92,11 +109,15 @@ async def conduct(checked: Settings, enough: Enough | None = None) -> Ended:
     if (waiting := await unapproved(engine, checked)) is not None:
         return waiting
     await asyncio.to_thread(turns.prepare, engine)
+    if (gameable := await asyncio.to_thread(first_run.refusal, engine, checked)) is not None:
+        return Ended("gameable", gameable)
     async with get_client() as client:
         await notifications.ensure(client, checked.alerts.notification_block)
         deployment = await prefect_rounds.register(client)
         run = _Run(engine, checked, client, deployment, await earlier_tries_s(client), enough)
         ended = await run.to_the_end()
+    if closing is not None:
+        ended = await closing(engine, ended)
     report = summary.report_of(engine, checked.alerts, ended.sentence, run.budgets())
     summary.publish(engine, ended.sentence, report, failed=ended.is_failure)
     if report is not None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from cognition.archive import Archive, ArchiveError, StaleLease
+from cognition.archive import Archive, ArchiveError, OpenRound, StaleLease
 from cognition.randomness import derive
 from cognition.records import Sample
 from cognition.samplers import View
@@ -51,17 +51,22 @@ def release_dead_claims(archive: Archive, campaign: str) -> int:
     return archive.release_leases(campaign, is_dead)
 
 
-@contextmanager
-def claim(engine: Engine, settings: Settings, index: int) -> Iterator[Round]:
-    """Open or take over a round and hold it while the block runs. Raises RoundBusy if another owner is alive."""
-    archive = engine.archive
+def draw(engine: Engine, settings: Settings, index: int) -> OpenRound:
+    """Open or take over a round; its sample is drawn if it has none. Raises RoundBusy if another owner is alive."""
 
     def choose(view: View) -> Sample:
         if index == 0:
             return Sample(None, (), view.sequence, "none")
         return engine.sampler.sample(view, index, derive(engine.seed, index, "sample"))
 
-    opened = archive.open_round(engine.campaign, index, owner(), settings.lease_s, choose)
+    return engine.archive.open_round(engine.campaign, index, owner(), settings.lease_s, choose)
+
+
+@contextmanager
+def claim(engine: Engine, settings: Settings, index: int) -> Iterator[Round]:
+    """Open or take over a round and hold it while the block runs. Raises RoundBusy if another owner is alive."""
+    archive = engine.archive
+    opened = draw(engine, settings, index)
     round = Round(
         engine.campaign,
         index,

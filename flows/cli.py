@@ -27,6 +27,7 @@ from flows import (
     leaving,
     problem_cli,
     registry,
+    replay_cli,
     study_cli,
     views,
 )
@@ -46,6 +47,7 @@ app.add_typer(cognition_cli.app)
 app.add_typer(problem_cli.app)
 app.add_typer(front_cli.app)
 app.add_typer(study_cli.app)
+app.add_typer(replay_cli.app)
 app.add_typer(arch_layers.app, name="arch")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
@@ -92,6 +94,8 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the campaign")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, e.g. sampler.kind=greedy")] = None,
     unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run candidates without isolation (tagged)")] = False,
+    no_audit: Annotated[bool, typer.Option("--no-audit", help="Do not audit a new problem first")] = False,
+    accept_audit: Annotated[bool, typer.Option("--accept-audit", help="Run even if cheats get through")] = False,
     ephemeral: Ephemeral = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -101,6 +105,8 @@ def run(
     overrides |= {key: value for key, value in plain.items() if value is not None}
     if unsafe_no_sandbox:
         overrides["sandbox"] = {**overrides.get("sandbox", {}), "unsafe_no_sandbox": True}
+    if no_audit or accept_audit:
+        overrides["audit"] = {**overrides.get("audit", {}), "first_run": "off" if no_audit else "accept"}
     _run(config.load(source, overrides), ephemeral=ephemeral, as_json=as_json)
 
 

@@ -20,6 +20,7 @@ from cognition.samplers import SamplerSettings
 from flows import registry
 from flows.alerts import AlertsSettings
 from flows.approval import ApprovalSettings
+from flows.trust_settings import AuditSettings, CassetteSettings
 from tasks.llm import ModelSettings, RateSettings, Role
 from tasks.recombine import RecombineSettings
 from tasks.researcher import ResearcherSettings
@@ -88,6 +89,8 @@ class Settings(Frozen):
     tracking: TrackingSettings = TrackingSettings()
     alerts: AlertsSettings = AlertsSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    audit: AuditSettings = AuditSettings()
+    cassette: CassetteSettings = CassetteSettings()
 
     @property
     def researchers(self) -> tuple[ModelSettings, ...]:

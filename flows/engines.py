@@ -56,6 +56,14 @@ class _Opened:
     budget: Budget | None
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a replay puts in place of the archive and the cognition base; then no model is asked, and none embeds."""
+
+    archive: Archive
+    items: ItemStore
+
+
 @dataclass(slots=True)
 class _Process:
     """What this process has open."""
@@ -78,6 +86,14 @@ def engine_for(settings: Settings) -> Engine:
         if key not in _process.engines:
             _process.engines[key] = _open(settings, open_home())
         return _process.engines[key].engine
+
+
+def engine_in(settings: Settings, world: World) -> Engine:
+    """The engine of these settings in a world of its own; `engine_for` gives it from now on. Raises like that."""
+    _close_at_exit()
+    with _process.lock:
+        opened = _process.engines[fingerprint(settings)] = _open(settings, open_home(), world)
+    return opened.engine
 
 
 def budget_of(settings: Settings) -> Budget | None:
@@ -127,7 +143,7 @@ def kill_sandboxes() -> None:
         sandbox.close()
 
 
-def _open(settings: Settings, home: Home) -> _Opened:
+def _open(settings: Settings, home: Home, world: World | None = None) -> _Opened:
     domain = registry.load(settings.problem, settings.options)
     if settings.evaluate.rung not in domain.rungs:
         raise ConfigError(
@@ -136,15 +152,15 @@ def _open(settings: Settings, home: Home) -> _Opened:
     if unknown := sorted(set(settings.approval.rungs) - set(domain.rungs)):
         raise ConfigError(f"approval.rungs: {settings.problem} has {', '.join(domain.rungs)}, not {', '.join(unknown)}")
     cognition = domain.name if settings.retrieve.cognition == "shared" else f"{domain.name}@{settings.name}"
-    archive = Archive.open(home.archive_url)
+    archive = Archive.open(home.archive_url) if world is None else world.archive
     brief = domain.brief()
-    items = ItemStore(archive)
+    items = ItemStore(archive) if world is None else world.items
     items.add_missing(brief.items if cognition == domain.name else own_copies(brief.items, cognition))
-    budget = _budget(settings, archive)
-    model = _model(settings, archive, budget)
-    others = _other_researchers(settings, archive, budget)
+    budget = _budget(settings, archive) if world is None else None
+    model = _model(settings, archive, budget) if world is None else _recorded(settings, archive)
+    others = _other_researchers(settings, archive, budget, recorded=world is not None)
     sandbox = _sandbox(settings, home, domain)
-    embedder = Embedder(settings.retrieve.embedding) if settings.retrieve.embedding else None
+    embedder = Embedder(settings.retrieve.embedding) if settings.retrieve.embedding and world is None else None
     engine = Engine(
         campaign=settings.name,
         seed=settings.seed,
@@ -172,7 +188,8 @@ def _open(settings: Settings, home: Home) -> _Opened:
         exploration=settings.researcher.exploration,
     )
     models = tuple(each for each in (model, *others.values()) if each is not None)
-    return _Opened(engine, _publisher(settings, archive, home), models, budget)
+    publisher = _publisher(settings, archive, home) if world is None else None
+    return _Opened(engine, publisher, models, budget)
 
 
 def own_copies(items: tuple[Item, ...], cognition: str) -> tuple[Item, ...]:
@@ -237,11 +254,20 @@ def _model(settings: Settings, archive: Archive, budget: Budget | None) -> Model
         raise ConfigError(f"limits.max_usd: {error}") from None
 
 
-def _other_researchers(settings: Settings, archive: Archive, budget: Budget | None) -> dict[str, Model]:
+def _recorded(settings: Settings, archive: Archive) -> Model | None:
+    """The models of a replay: what is not in the archive's ledger is an error, never a request."""
+    return Model(settings.models, archive, replay_only=True) if settings.models else None
+
+
+def _other_researchers(
+    settings: Settings, archive: Archive, budget: Budget | None, *, recorded: bool
+) -> dict[str, Model]:
     """One `Model` for each further Researcher, by name; they share the ledger, the budget and the rates."""
     role: Role = "researcher"
-    if settings.propose.kind != "openai" or budget is None:
+    if settings.propose.kind != "openai" or (budget is None and not recorded):
         return {}
+    if recorded:
+        return {each.model: Model({role: each}, archive, replay_only=True) for each in settings.more_researchers}
     try:
         return {
             each.model: Model({role: each}, archive, budget, rates=_process.rates) for each in settings.more_researchers

@@ -45,8 +45,9 @@ async def evolution_round(settings: dict[str, Any], index: int) -> dict[str, Any
         except Exception as error:
             # The edge of a round: whatever went wrong on our side is noted where reports read it, then re-raised.
             reason = f"{type(error).__name__}: {error}"
-            engine.archive.fail_round(round.id, round.token, reason, step="")
-            publish.machine_failed(engine, round, "round", reason)
+            step = steps.step_of(error)
+            engine.archive.fail_round(round.id, round.token, reason, step)
+            publish.machine_failed(engine, round, step or "round", reason)
             raise
     return {"round_id": recorded.round_id, "fitness": recorded.fitness}
 
@@ -70,25 +71,32 @@ async def run_steps(engine: Engine, settings: Settings, round: Round) -> Recorde
 
     checked = decode(await steps.check(key("check", proposed), work, as_is(proposed)), Checked, Failure)
     code, results, train_logs = proposed.code, list[Measurements | Failure](), tuple[str, ...]()
+    failed_step = "check"
     if isinstance(checked, Failure):
         results.append(checked)
     else:
         publish.checked(engine, round, checked)
-        code, results, train_logs = await experiment(engine, settings, round, checked)
+        code, results, train_logs, failed_step = await experiment(engine, settings, round, checked)
 
     analyze_key = key("analyze", proposed, code, *results, retrieved, *train_logs)
     given = (as_is(proposed), code, as_is(results), as_is(retrieved), as_is(train_logs))
     analysed = decode(await steps.analyze(analyze_key, work, *given), Analysed)
     publish.analysed(engine, round, analysed)
     stored = analysis.evaluations(engine, results)
-    recorded = await steps.record(work, as_is(proposed), code, as_is(analysed), as_is(stored), as_is(retrieved))
+    failed_step = (failed_step or "analyze") if isinstance(analysed.outcome, Failure) else ""
+    recorded = await steps.record(
+        work, as_is(proposed), code, as_is(analysed), as_is(stored), as_is(retrieved), failed_step
+    )
     return decode(recorded, Recorded)
 
 
 async def experiment(
     engine: Engine, settings: Settings, round: Round, checked: Checked
-) -> tuple[str, list[Measurements | Failure], tuple[str, ...]]:
-    """Train and benchmark on every seed; a crash goes back to the debugger while it has tries left."""
+) -> tuple[str, list[Measurements | Failure], tuple[str, ...], str]:
+    """Train and benchmark on every seed; a crash goes back to the debugger while it has tries left.
+
+    Returns the program, what every seed came to, what training printed, and the step in which one failed ("" if none).
+    """
     while True:
         results = await asyncio.gather(
             *(evaluate_seed(engine, settings, round, checked, seed) for seed in engine.evaluation_seeds())
@@ -99,8 +107,16 @@ async def experiment(
         repaired = None if failure is None else await mended(engine, settings, round, checked, failure)
         if repaired is None:
             logs = tuple(trained.logs for trained, _ in results if isinstance(trained, Trained) and trained.logs)
-            return checked.code, [measured for _, measured in results], logs
+            measured = [measured for _, measured in results]
+            return checked.code, measured, logs, where_failed(failure, measured)
         checked = repaired
+
+
+def where_failed(in_training: Failure | None, measured: list[Measurements | Failure]) -> str:
+    """The step that the candidate's failure showed in, "" if it did not fail."""
+    if in_training is not None:
+        return "train"
+    return "benchmark" if any(isinstance(result, Failure) for result in measured) else ""
 
 
 async def evaluate_seed(

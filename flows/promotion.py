@@ -3,8 +3,8 @@
 `nightshift promote CAMPAIGN`. Finalists run through the same train and benchmark steps as in their round (the same
 retries, stored results, GPU slots and budgets), at the same rung or another. What is measured is kept in the archive
 under the candidate; a promotion that is run again, today or in another night, goes on where the last one stopped, and
-its looks and finalists are counted with the earlier ones. It changes no score, no ranking and nothing that later
-rounds see.
+its looks and finalists are counted with the earlier ones. It changes no score and shows no measurement to later
+rounds. One thing does follow from a verdict: who was demoted is no longer one of the best (cognition/demotions.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from prefect import flow, runtime
 
 from cognition.records import Candidate, Failure, MachineFault, Measurements
-from flows import asking, gpu_slots, held_out, versions
+from flows import asking, gpu_slots, held_out, retest, versions
 from flows.config import ConfigError, Settings
 from flows.engines import engine_for
 from flows.evolution_round import evaluate_seed
@@ -36,6 +36,7 @@ from flows.finalists import (
     stored,
     tests,
 )
+from tasks import publish
 from tasks.check import Checked
 from tasks.engine import Engine
 from tasks.trust import Verdict, wanted
@@ -113,8 +114,23 @@ class _Race:
         seeds = fresh_seeds(self.settings.seed, self.rules.cap)
         while more := self.wanted():
             await self.look({name: seeds[at : at + count] for name, (at, count) in more.items()})
+        self.follow()
         promoted = [f.candidate for f in self.finalists if self.verdict(f) is Verdict.PROMOTED]
         return self.report() | {"held_out": await held_out.touch(self.engine, self.settings, self.baseline, promoted)}
+
+    def follow(self) -> None:
+        """What the verdicts change, and what MLflow says of them. Done again, it changes nothing.
+
+        Below a gate above zero a candidate may be "demoted" and better than the baseline: it stays among the best.
+        """
+        rung = self.engine.evaluate.rung
+        for finalist in self.finalists:
+            stands, name = standing(finalist, self.base, self.rules), finalist.candidate.id
+            if stands is not None and stands.verdict is Verdict.DEMOTED and stands.gains.mean <= 0.0:
+                self.engine.archive.demote(name, rung, stands.gains.mean, stands.gains.n)
+            elif stands is not None:
+                self.engine.archive.reinstate(name, rung)
+            publish.retested(self.engine, finalist.candidate, retest.sentence_of(rung, stands, finalist.failure))
 
     def wanted(self) -> dict[str, tuple[int, int]]:
         """Who gets how many further replicates, and from which seed on."""

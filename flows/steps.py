@@ -8,8 +8,10 @@ finds the results of finished steps and runs the others. `record` is never cache
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
@@ -38,6 +40,8 @@ from tasks.retrieve import Retrieved
 
 Stored = dict[str, JSON]
 T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,32 @@ CACHED: dict[str, Any] = {
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": _is_worth_retrying,
 }
+
+
+_AT = "in the step "
+
+
+def named(step: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Lets whatever a step raises say which step it was."""
+
+    def decorated(run: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @functools.wraps(run)
+        async def noting(*arguments: P.args, **named: P.kwargs) -> R:
+            try:
+                return await run(*arguments, **named)
+            except Exception as error:
+                error.add_note(f"{_AT}{step}")
+                raise
+
+        return noting
+
+    return decorated
+
+
+def step_of(error: BaseException) -> str:
+    """The step that raised it, "" if none did."""
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(_AT)]
+    return str(notes[-1]).removeprefix(_AT) if notes else ""
 
 
 def key_of(step: str, engine: Engine, settings: Settings, round: Round, *upstream: object) -> str:
@@ -127,30 +157,35 @@ def _sections(step: str, settings: Settings) -> list[Any]:
 
 
 @task(name="retrieve", **CACHED)
+@named("retrieve")
 async def retrieve(key: str, work: Work) -> Stored:
     """Recall cognition items."""
     return encode(await retrieving.retrieve(engine_for(work.settings), work.round))
 
 
 @task(name="propose", **CACHED)
+@named("propose")
 async def propose(key: str, work: Work, retrieved: Retrieved) -> Stored:
     """Get a program worth running."""
     return encode(await proposing.propose(engine_for(work.settings), work.round, retrieved))
 
 
 @task(name="check", **CACHED)
+@named("check")
 async def check(key: str, work: Work, proposed: Proposed) -> Stored:
     """Refuse or repair a wrong program."""
     return encode(await checking.check(engine_for(work.settings), work.round, proposed))
 
 
 @task(name="repair", **CACHED)
+@named("check")
 async def repair(key: str, work: Work, checked: Checked, failure: Failure) -> Stored:
     """Let the debugger mend a crash in training."""
     return encode(await checking.repair(engine_for(work.settings), work.round, checked, failure))
 
 
 @task(name="train", **CACHED)
+@named("train")
 async def train(key: str, work: Work, checked: Checked, seed: int) -> Stored:
     """Run the candidate in the sandbox."""
     engine = engine_for(work.settings)
@@ -162,6 +197,7 @@ async def train(key: str, work: Work, checked: Checked, seed: int) -> Stored:
 
 
 @task(name="benchmark", **CACHED)
+@named("benchmark")
 async def benchmark(key: str, work: Work, checked: Checked, trained: Trained, seed: int) -> Stored:
     """Measure the result by trusted code."""
     engine = engine_for(work.settings)
@@ -171,6 +207,7 @@ async def benchmark(key: str, work: Work, checked: Checked, trained: Trained, se
 
 
 @task(name="analyze", **CACHED)
+@named("analyze")
 async def analyze(
     key: str,
     work: Work,
@@ -186,6 +223,7 @@ async def analyze(
 
 
 @task(name="record", persist_result=False, retries=2, retry_delay_seconds=[1, 5])
+@named("record")
 async def record(
     work: Work,
     proposed: Proposed | Failure,
@@ -193,10 +231,11 @@ async def record(
     analysed: Analysed | None,
     evaluations: tuple[Evaluation, ...],
     retrieved: Retrieved,
+    failed_step: str = "",
 ) -> Stored:
     """Make the round part of the archive."""
     engine, round = engine_for(work.settings), work.round
     if isinstance(proposed, Failure):
         return encode(recording.record_refusal(engine, round, proposed, retrieved))
     assert analysed is not None
-    return encode(recording.record(engine, round, proposed, code, analysed, evaluations, retrieved))
+    return encode(recording.record(engine, round, proposed, code, analysed, evaluations, retrieved, failed_step))

@@ -14,8 +14,10 @@ from rich.table import Table
 
 from cognition.archive import Archive
 from cognition.records import Artefact, Candidate, Failure, Score, round_id
-from flows import config, fleet, spending
+from flows import config, fleet, retest, spending
+from flows.auditing import first_run
 from flows.home import Home
+from flows.report import words
 from flows.terminal import safe, without_controls
 from tasks import artefacts
 
@@ -61,6 +63,7 @@ def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -
         "campaign": candidate.campaign,
         "round": candidate.round_index,
         "outcome": outcome_report(candidate.outcome),
+        "retest": retest.mark_of(archive, candidate.campaign, candidate.id),
         "metrics": candidate.metrics,
         "features": candidate.features,
         "breakdown": evaluations[0].measurements.breakdown if evaluations else {},
@@ -112,14 +115,22 @@ def campaign_report(archive: Archive, name: str) -> dict[str, Any]:
         "rounds_asked": campaign.settings["rounds"],
         "outcomes": dict(outcomes),
         "machine_failures": failed,
-        "best": None if best is None else {"id": best.id, "fitness": best.fitness},
+        "best": None if best is None else _best_report(best),
+        "demoted": {name: retest.mark(one) for name, one in archive.demoted(name).items()},
         **spending.campaign_report(archive, campaign),
     }
 
 
+def _best_report(best: Candidate) -> dict[str, Any]:
+    assert isinstance(best.outcome, Score)  # the ranking holds nothing else
+    shown = {"fitness": best.fitness, "standard_error": best.outcome.standard_error}
+    return {"id": best.id, **shown, "evaluations": best.outcome.evaluations}
+
+
 def run_report(archive: Archive, name: str, ended: Ended) -> dict[str, Any]:
     """What `run` says at the end."""
-    return {**campaign_report(archive, name), "ending": ended.ending, "sentence": ended.sentence}
+    audited = first_run.note_of(archive, name)
+    return {**campaign_report(archive, name), "ending": ended.ending, "sentence": ended.sentence, "audit": audited}
 
 
 def status_report(archive: Archive, home: Home, campaign: str | None) -> dict[str, Any]:
@@ -157,6 +168,8 @@ def print_run(console: Console, report: dict[str, Any]) -> None:
         console.print(f"\n[bold]{safe(report['sentence'])}[/]")
     outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(report["outcomes"].items()))
     console.print(f"outcomes: {outcomes or 'none'}; {spending.line(report['spend'])}")
+    if report["audit"]:
+        console.print(safe(report["audit"]), soft_wrap=True)
     if report["best"]:
         console.print(f"look at it: nightshift best {report['campaign']} --out best/")
 
@@ -174,7 +187,7 @@ def print_status(console: Console, report: dict[str, Any]) -> None:
             campaign["campaign"],
             f"{campaign['rounds_recorded']}/{campaign['rounds_asked']}",
             ", ".join(f"{count} {kind}" for kind, count in sorted(campaign["outcomes"].items())),
-            f"{best['fitness']:.10g}\n{best['id']}" if best else "none",
+            f"{words.score(best['fitness'], best['standard_error'])}\n{best['id']}" if best else "none",
             spending.cell(campaign),
         )
     console.print(table)
@@ -187,7 +200,9 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     """A candidate for reading."""
     outcome = report["outcome"]
     scored = outcome["kind"] == "scored"
-    title = f"{outcome['fitness']:.12g}" if scored else f"{outcome['kind']}: {outcome['reason']}"
+    title = _scored(outcome) if scored else f"{outcome['kind']}: {outcome['reason']}"
+    if report["retest"]:
+        console.print(f"[bold red]{safe(report['retest'])}[/]", soft_wrap=True)
     console.print(
         Panel(
             safe(title),
@@ -211,6 +226,14 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
     for name, place in report["artefacts"].items():
         console.print(f"{name}  {place}", soft_wrap=True)
+
+
+def _scored(outcome: dict[str, Any]) -> str:
+    """A score to the last digit, with the interval that its replicates give it."""
+    error, count = outcome["standard_error"], outcome["evaluations"]
+    if error is None:
+        return f"{outcome['fitness']:.12g}  ({words.replicates(count)})"
+    return f"{outcome['fitness']:.12g}  {words.interval(outcome['fitness'], error, count)} ({words.replicates(count)})"
 
 
 def attempt_report(tried: Attempt) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _input(
         logs=logs,
         best_parent=_best_parent(engine, round),
         parent=_candidate(engine, round.parent),
-        best=engine.archive.best(engine.campaign),
+        best=next(iter(engine.archive.top(engine.campaign, 1, up_to=round.sequence)), None),
         baseline=None if round.is_baseline else _candidate(engine, round_id(round.campaign, 0)),
         domain=engine.cognition,
         genome=proposed.provenance.genome,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cognition.records import JSON, Artefact, Failure, Measurements, ModelCall, Outcome, Score
+from cognition.records import JSON, Artefact, Candidate, Failure, Measurements, ModelCall, Outcome, Score, round_id
 from tasks.analyze import Analysed
 from tasks.check import Checked
-from tasks.codec import encode
+from tasks.codec import encode, fingerprint
 from tasks.contract import Trained
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
@@ -107,6 +107,14 @@ def recorded(engine: Engine, round: Round, outcome: Outcome) -> dict[str, JSON]:
     metrics = {**spend_metrics(calls), **gpu_metrics(engine, round)}
     tags = outcome_tags(outcome)
     return publication(engine, round, tags=tags, texts=texts, metrics=metrics, status="FINISHED")
+
+
+def retested(engine: Engine, candidate: Candidate, sentence: str) -> None:
+    """After a promotion: the verdict as a tag of the candidate's run. The same verdict again is not published again."""
+    round = round_id(candidate.campaign, candidate.round_index)
+    tags = {"nightshift.retest": sentence}
+    content = encode(Publication(engine.domain.name, candidate.campaign, round, now_ms(), tags=tags, status="FINISHED"))
+    engine.archive.enqueue(candidate.campaign, round, f"retest:{fingerprint(sentence)[:16]}", content)
 
 
 def spend_metrics(calls: Sequence[ModelCall]) -> dict[str, float]:

@@ -36,6 +36,7 @@ def record(
     analysed: Analysed,
     evaluations: tuple[Evaluation, ...],
     retrieved: Retrieved,
+    failed_step: str = "",
 ) -> Recorded:
     """Store the candidate with everything known about it. Raises StaleLease if another owner took the round over."""
     engine.archive.record(
@@ -52,6 +53,7 @@ def record(
             sandbox_tier=engine.sandbox.tier,
             lessons=analysed.lessons,
             recalls=retrieved.recalls,
+            failed_step=failed_step,
             publication=publish.recorded(engine, round, analysed.outcome),
         )
     )
@@ -70,6 +72,7 @@ def record_refusal(engine: Engine, round: Round, failure: Failure, retrieved: Re
             code=None,
             provenance=nobody,
             recalls=retrieved.recalls,
+            failed_step="propose",
             publication=publication,
         )
     )

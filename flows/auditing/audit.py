@@ -10,7 +10,9 @@ import inspect
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ from flows.auditing.surgery import operable
 from flows.config import ConfigError
 from flows.trying import Attempt, judged
 from tasks.artefacts import UriWorkspace
-from tasks.contract import Domain, Failure
+from tasks.contract import Domain, Failure, Sandbox
 from tasks.sandbox import open_sandbox
 
 #: held: no score above the seed program's. scored, reached: the evaluator is broken. fault: our machine failed, or was
@@ -32,6 +34,7 @@ from tasks.sandbox import open_sandbox
 Result = Literal["held", "scored", "reached", "fault", "not tried"]
 MOST_FILES = 200
 DECOY = "NIGHTSHIFT_AUDIT_SECRET_TOKEN"
+LATE = "the time of the short audit was over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ class Audit:
     seed_fitness: float
     repeats: bool  # whether the seed program scored the same twice on one seed
     findings: tuple[Finding, ...]
+    seconds: float = 0.0  # of wall time
+
+    @property
+    def broken(self) -> tuple[Finding, ...]:
+        """The cheats that got what they wanted."""
+        return tuple(finding for finding in self.findings if finding.result in ("scored", "reached"))
 
     @property
     def passed(self) -> bool:
@@ -69,19 +78,46 @@ def audit(problem: str, options: Mapping[str, JSON] | None = None, rung: str | N
     if rung is not None and rung not in domain.rungs:
         raise ConfigError(f"{problem} has the rungs {', '.join(domain.rungs)}, not {rung}")
     with (
+        tempfile.TemporaryDirectory(prefix="nightshift-audit-") as folder,
+        open_sandbox(Path(folder, "scratch"), zygotes=at_once(), preload=domain.preload) as sandbox,
+    ):
+        domain.prepare(UriWorkspace(Path(folder, "prepared").as_uri()))
+        return attacked(domain, rung or domain.rungs[0], sandbox, at_once())
+
+
+def at_once() -> int:
+    """How many cheats run side by side: one per core, up to four."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def attacked(domain: Domain, rung: str, sandbox: Sandbox, slots: int, budget_s: float | None = None) -> Audit:
+    """All cheats against a prepared problem, `slots` at once; with `budget_s`, none is begun after so many seconds.
+
+    Those that tell most come first. Raises ConfigError, MachineFault.
+    """
+    began = time.monotonic()
+    with (
         _decoy(),
         socket.create_server(("127.0.0.1", 0)) as listener,
         tempfile.TemporaryDirectory(prefix="nightshift-audit-") as folder,
-        open_sandbox(Path(folder, "scratch"), preload=domain.preload) as sandbox,
+        ThreadPoolExecutor(slots) as pool,
     ):
-        domain.prepare(UriWorkspace(Path(folder, "prepared").as_uri()))
         targets = Targets(hidden_files(domain), listener.getsockname()[1], domain.brief().metric)
 
         def run(code: str) -> Attempt:
             with tempfile.TemporaryDirectory(dir=folder) as own:
-                return judged(domain, code, rung or domain.rungs[0], 0, sandbox, Path(own))
+                return judged(domain, code, rung, 0, sandbox, Path(own))
 
-        return _attacked(domain, targets, rung or domain.rungs[0], sandbox.tier, run)
+        def is_late() -> bool:
+            return budget_s is not None and time.monotonic() - began > budget_s
+
+        first, second = (_honest(run(domain.brief().seed_program), domain.name) for _ in range(2))
+        bar = max(first, second) + 3.0 * abs(first - second) + 1e-9 * abs(first)
+        tried = [*_own(domain), *_generic(domain, targets, run)]
+        jobs = [pool.submit(_result, one, bar, run, is_late) for one in tried]
+        found = tuple(job.result() for job in jobs)
+    seconds = time.monotonic() - began
+    return Audit(domain.name, rung, sandbox.tier, max(first, second), first == second, found, seconds)
 
 
 def hidden_files(domain: Domain) -> tuple[Path, ...]:
@@ -92,20 +128,21 @@ def hidden_files(domain: Domain) -> tuple[Path, ...]:
     return tuple(f for f in files if not set(f.relative_to(folder).parts) & set(shown))[:MOST_FILES]
 
 
-def _attacked(domain: Domain, targets: Targets, rung: str, tier: str, run: Callable[[str], Attempt]) -> Audit:
-    brief = domain.brief()
-    first, second = (_honest(run(brief.seed_program), domain.name) for _ in range(2))
-    bar = max(first, second) + 3.0 * abs(first - second) + 1e-9 * abs(first)
-    found = [_finding(cheat, bar, run) for cheat in _own(domain)]
-    seed = operable(brief.seed_program, getattr(domain, "entry", None))
+def _result(one: Cheat | Finding, bar: float, run: Callable[[str], Attempt], is_late: Callable[[], bool]) -> Finding:
+    if isinstance(one, Finding):
+        return one
+    return _untried(one, LATE) if is_late() else _finding(one, bar, run)
+
+
+def _generic(domain: Domain, targets: Targets, run: Callable[[str], Attempt]) -> Iterator[Cheat | Finding]:
+    """The cheats that fit this seed program, those that tell most first; and why others do not."""
+    seed = operable(domain.brief().seed_program, getattr(domain, "entry", None))
     if seed is None:
-        found.append(Finding("all generic cheats", "claim", "not tried", None, "", "the seed program has no function"))
-    else:
-        control = run(cheats.control(seed, targets))
-        why = _why_not(control)
-        for cheat in cheats.generic(seed, targets):
-            found.append(_untried(cheat, why) if cheat.kind == "reach" and why else _finding(cheat, bar, run))
-    return Audit(domain.name, rung, tier, max(first, second), first == second, tuple(found))
+        yield Finding("all generic cheats", "claim", "not tried", None, "", "the seed program has no function")
+        return
+    why = _why_not(run(cheats.control(seed, targets)))
+    for cheat in sorted(cheats.generic(seed, targets), key=cheats.rank):
+        yield _untried(cheat, why) if cheat.kind == "reach" and why else cheat
 
 
 def _honest(tried: Attempt, name: str) -> float:

@@ -224,6 +224,13 @@ def generic(seed: Operable, targets: Targets) -> list[Cheat]:
     return [*_answers(seed, targets), *_patches(seed, targets), *_excesses(seed, targets), *_reaches(seed, targets)]
 
 
+def rank(cheat: Cheat) -> int:
+    """What to try first when time is short: what reaches for something, then forgeries and patches, then answers."""
+    if cheat.kind == "reach":
+        return 0
+    return 2 if cheat.name.startswith("answers ") else 1
+
+
 def _prelude(seed: Operable, targets: Targets, more: str = "") -> str:
     """What stands before the function: the honest one under another name, tools, and what is claimed."""
     plain = targets.metric.split("/")[-1]

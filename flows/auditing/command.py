@@ -32,7 +32,9 @@ def show(console: Console, report: dict[str, Any]) -> None:
         why = f"{row['failure']}: {row['reason']}" if row["failure"] else row["reason"]
         table.add_row(safe(row["cheat"]), row["result"], fitness, safe(why[:100]))
     console.print(table)
-    console.print(f"seed program: {report['seed_fitness']:.10g}, sandbox {report['sandbox_tier']}")
+    console.print(
+        f"seed program: {report['seed_fitness']:.10g}, sandbox {report['sandbox_tier']}, {report['seconds']:.0f} s"
+    )
     if not report["repeats"]:
         console.print("the seed program does not score the same twice on one seed: the evaluator is not deterministic")
     console.print(_sentence(report["counts"]), soft_wrap=True)

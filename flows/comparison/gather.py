@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cognition.archive import Archive, Campaign, CandidateDigest
 from cognition.records import Candidate, Cost, Evaluation, Failure, Score, round_id
+from flows import retest
 from flows.comparison import metrics
 from flows.comparison.records import Comparison, Measure, Side
 from flows.report import ancestry, sums
@@ -44,6 +45,7 @@ def _side(archive: Archive, candidate: Candidate, measured: Sequence[Evaluation]
         fitness=score.fitness if score else None,
         standard_error=score.standard_error if score else None,
         evaluations=score.evaluations if score else len(measured),
+        retest=retest.mark_of(archive, candidate.campaign, candidate.id),
         proposer=candidate.provenance.proposer,
         model=candidate.provenance.model,
         sandbox_tier=candidate.sandbox_tier,

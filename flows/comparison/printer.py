@@ -40,6 +40,7 @@ def _sides(a: Side, b: Side) -> Table:
     for name, left, right in (
         ("campaign", a.campaign, b.campaign),
         ("outcome", _outcome(a), _outcome(b)),
+        ("re-test", a.retest or "none against it", b.retest or "none against it"),
         ("proposer", _proposer(a), _proposer(b)),
         ("sandbox", a.sandbox_tier, b.sandbox_tier),
         ("rung", ", ".join(a.measure.rungs), ", ".join(b.measure.rungs)),
@@ -55,7 +56,8 @@ def _sides(a: Side, b: Side) -> Table:
 
 def _outcome(side: Side) -> str:
     if side.outcome == "scored":
-        return words.score(side.fitness, side.standard_error)
+        shown = words.score(side.fitness, side.standard_error)
+        return f"{shown}  {words.interval(side.fitness or 0.0, side.standard_error, side.evaluations)}".rstrip()
     return f"{words.shown(side.outcome)}: {' '.join(side.reason.split())[:300]}"
 
 

@@ -30,6 +30,7 @@ class Side:
     fitness: float | None
     standard_error: float | None
     evaluations: int
+    retest: str  # why it counts no longer, "" for most
     proposer: str
     model: str | None
     sandbox_tier: str

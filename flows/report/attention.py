@@ -39,6 +39,11 @@ def notices(
         *(Notice(alert.kind, f"{alert.sentence}: {_ADVICE[alert.kind]}") for alert in alerts),
         *_about_the_rest(lines, faults, total),
     ]
+    return urgent_first(found)
+
+
+def urgent_first(found: Iterable[Notice]) -> tuple[Notice, ...]:
+    """In this order, otherwise as they come."""
     return tuple(sorted(found, key=lambda notice: not notice.urgent))
 
 
@@ -47,6 +52,11 @@ def _about_the_best(goal: Goal, best: Best | None, lines: Sequence[RoundLine]) -
         if lines:
             yield Notice("nothing_scored", "nothing has a score yet: read the reasons of the failures", urgent=True)
         return
+    demoted = [line for line in lines if line.retest]
+    if demoted:
+        named = ", ".join(f"{line.candidate} ({line.retest})" for line in demoted[:3])
+        more = f" and {len(demoted) - 3} more" if len(demoted) > 3 else ""
+        yield Notice("demoted", f"no longer counted among the best: {named}{more}")
     if goal.best_known is not None and best.fitness > goal.best_known:
         over = best.fitness - goal.best_known
         yield Notice(

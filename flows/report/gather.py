@@ -13,7 +13,7 @@ from flows import alerts
 from flows.alerts import AlertsSettings, Budget
 from flows.report import ancestry, attention, provenance, sums
 from flows.report.front import front
-from flows.report.records import Best, Change, Goal, ItemUse, News, Report, RoundLine, Use
+from flows.report.records import Best, Change, Goal, ItemUse, News, Notice, Report, RoundLine, Use
 from tasks.codec import UndecodableResult, decode
 from tasks.publication import Publication, unified_diff
 
@@ -78,6 +78,7 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         lineage_left_out=left_out,
         outcomes=sums.outcomes(source.lines),
         refused=sums.refusals(source.lines, name),
+        rates=sums.rates(source.rounds),
         faults=faults,
         total=source.total,
         roles=sums.role_uses(source.calls),
@@ -88,7 +89,12 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
         winning_origins=provenance.shares((source.evolved[id].provenance for id in winning), items),
         news=news(source.lines, occasion.since),
         alerts=holding,
-        notices=attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
+        notices=attention.urgent_first(
+            (
+                *attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
+                *_audit(archive, name),
+            )
+        ),
         front=front(source.digests.values(), goal.objectives),
     )
 
@@ -98,7 +104,16 @@ def _read(archive: Archive, name: str) -> _Source:
     digests = {digest.id: digest for digest in archive.digests(name)}
     spend = archive.spend(name)
     total = sums.with_cost(sums.used(calls), Cost(cpu_s=spend.cpu_s, gpu_s=spend.gpu_s))
-    return _Source(rounds, sums.round_lines(rounds, digests, costs, calls), digests, calls, total)
+    lines = sums.round_lines(rounds, digests, costs, calls, archive.demoted(name))
+    return _Source(rounds, lines, digests, calls, total)
+
+
+def _audit(archive: Archive, name: str) -> tuple[Notice, ...]:
+    """What is known of the problem's evaluator, as the run noted it, unless it held against everything."""
+    known = archive.audit_of(f"campaign/{name}")
+    if known is None or known["level"] == "held":
+        return ()
+    return (Notice("audit", str(known["sentence"]), urgent=known["level"] == "broken"),)
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:

@@ -60,6 +60,7 @@ def _best(report: Report, best: Best) -> Iterator[str]:
         [
             (text(report.goal.metric), words.score(best.fitness, best.standard_error)),
             ("against the baseline", words.difference(best.gain, best.gain_standard_error)),
+            ("interval", words.interval(best.fitness, best.standard_error, best.evaluations) or "not known"),
             ("evaluations", best.evaluations),
             ("proposer", text(f"{best.proposer}, model {best.model or 'none'}")),
             ("sandbox", best.sandbox_tier),
@@ -117,6 +118,9 @@ def _outcomes(report: Report) -> Iterator[str]:
     yield "\n## How the rounds ended\n"
     rows = [(words.shown(one.name), words.GROUP_WORDS[one.group], one.count) for one in report.outcomes]
     yield from _table(("kind", "group", "rounds"), rows)
+    if report.rates:
+        yield f"\n### Whose fault, and where\n\n{words.ABOUT_RATES}"
+        yield from _table(words.RATE_HEADS, words.rate_rows(report.rates))
     if report.refused:
         yield "\n### Refused proposals\n"
         yield from _table(("reason", "rounds"), ((text(one.name, 400), one.count) for one in report.refused))

@@ -61,6 +61,7 @@ class RoundLine:
     best_fitness: float | None  # of this and all rounds before it
     is_new_best: bool
     unranked: str  # why its score is in no ranking; "" if it is
+    retest: str  # why it counts no longer, "" for most
     proposer: str
     ended_at: str | None  # ISO 8601, UTC
     use: Use
@@ -132,6 +133,22 @@ class Count:
     name: str
     group: Group
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRate:
+    """One of the three kinds of failure at one step: how many rounds, of how many that came so far."""
+
+    group: Group  # candidate, proposal or machine
+    step: str
+    count: int
+    reached: int  # rounds that came to this step
+    kinds: str  # e.g. "crash 3, check 1"
+
+    @property
+    def share(self) -> float:
+        """Of the rounds that came to this step."""
+        return self.count / self.reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +232,7 @@ class Report:
     lineage_left_out: int
     outcomes: tuple[Count, ...]
     refused: tuple[Count, ...]  # proposals, by reason
+    rates: tuple[FaultRate, ...]
     faults: tuple[Fault, ...]
     total: Use
     roles: tuple[RoleUse, ...]

@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
-from cognition.archive import CallTotal, CandidateDigest, RoundSummary
-from cognition.records import Cost, FailureKind, Score
+from cognition.archive import CallTotal, CandidateDigest, Demotion, RoundSummary
+from cognition.records import STEPS, Cost, FailureKind, Score
+from flows import retest
 from flows.alerts import Budget, Facts
-from flows.report.records import MACHINE_FAULT, UNFINISHED, Count, Fault, Group, RoleUse, RoundLine, Use
+from flows.report.records import MACHINE_FAULT, UNFINISHED, Count, Fault, FaultRate, Group, RoleUse, RoundLine, Use
 
 GROUPS: tuple[Group, ...] = ("scored", "candidate", "proposal", "machine", "unfinished")
 
@@ -44,24 +46,26 @@ def round_lines(
     digests: Mapping[str, CandidateDigest],
     costs: Mapping[str, Cost],
     calls: Sequence[CallTotal],
+    demoted: Mapping[str, Demotion] = MappingProxyType({}),
 ) -> tuple[RoundLine, ...]:
-    """One line per round, by index."""
+    """One line per round, by index. A demoted candidate shows its score and is no best."""
     by_round: dict[str, list[CallTotal]] = {}
     for call in calls:
         by_round.setdefault(call.round_id, []).append(call)
     lines, best = [], None
     for summary in rounds:
         use = with_cost(used(by_round.get(summary.id, ())), costs.get(summary.candidate_id or ""))
-        line = _line(summary, digests.get(summary.candidate_id or ""), use, best)
+        mark = retest.mark(demoted.get(summary.candidate_id or ""))
+        line = _line(summary, digests.get(summary.candidate_id or ""), use, best, mark)
         best = line.best_fitness
         lines.append(line)
     return tuple(lines)
 
 
-def _line(summary: RoundSummary, digest: CandidateDigest | None, use: Use, best: float | None) -> RoundLine:
+def _line(summary: RoundSummary, digest: CandidateDigest | None, use: Use, best: float | None, mark: str) -> RoundLine:
     kind = kind_of(summary)
     score = digest.outcome if digest and kind == "scored" and isinstance(digest.outcome, Score) else None
-    is_new_best = score is not None and score.ranks and (best is None or score.fitness > best)
+    is_new_best = score is not None and score.ranks and not mark and (best is None or score.fitness > best)
     return RoundLine(
         index=summary.index,
         id=summary.id,
@@ -74,6 +78,7 @@ def _line(summary: RoundSummary, digest: CandidateDigest | None, use: Use, best:
         best_fitness=score.fitness if score and is_new_best else best,
         is_new_best=is_new_best,
         unranked=score.unranked if score else "",
+        retest=mark,
         proposer=digest.provenance.proposer if digest else "",
         ended_at=summary.ended_at,
         use=use,
@@ -129,6 +134,40 @@ def refusals(lines: Iterable[RoundLine], campaign: str) -> tuple[Count, ...]:
         f"{line.kind}: {name.sub('…', ' '.join(line.reason.split()))}" for line in lines if line.group == "proposal"
     )
     return tuple(Count(reason, "proposal", count) for reason, count in reasons.most_common())
+
+
+def rates(rounds: Iterable[RoundSummary]) -> tuple[FaultRate, ...]:
+    """How often each of the three kinds of failure happened at each step, of the rounds that came to that step.
+
+    A round whose step is not known (of an older version) counts under "unknown", of all rounds that are over.
+    """
+    over = [summary for summary in rounds if kind_of(summary) != UNFINISHED]
+    counted: dict[tuple[Group, str], Counter[str]] = {}
+    for summary in over:
+        kind = kind_of(summary)
+        if kind != "scored":
+            place = (group_of(kind), summary.failed_step or "unknown")
+            counted.setdefault(place, Counter())[kind] += 1
+    found = [
+        FaultRate(group, step, kinds.total(), _reached(over, step), _counts(kinds))
+        for (group, step), kinds in counted.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (GROUPS.index(one.group), _place(one.step))))
+
+
+def _place(step: str) -> int:
+    return STEPS.index(step) if step in STEPS else len(STEPS)
+
+
+def _reached(over: Sequence[RoundSummary], step: str) -> int:
+    """How many rounds came to a step: all but those that ended at an earlier one."""
+    if step not in STEPS:
+        return len(over)
+    return sum(not summary.failed_step or _place(summary.failed_step) >= _place(step) for summary in over)
+
+
+def _counts(kinds: Counter[str]) -> str:
+    return ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in kinds.most_common())
 
 
 def faults(rounds: Iterable[RoundSummary]) -> tuple[Fault, ...]:

@@ -34,7 +34,9 @@ def show(console: Console, report: Report) -> None:
 
 
 def _best(console: Console, report: Report, best: Best) -> None:
-    console.print(f"\n[bold]best[/]  {best.id}  {safe(' '.join(best.motivation.split())[:300])}")
+    known = words.interval(best.fitness, best.standard_error, best.evaluations)
+    console.print(f"\n[bold]score[/]  {words.score(best.fitness, best.standard_error)}  {known}".rstrip())
+    console.print(f"[bold]best[/]  {best.id}  {safe(' '.join(best.motivation.split())[:300])}")
     if best.to_parent:
         lines = best.to_parent.diff.splitlines()
         shown = without_controls("\n".join(lines[:DIFF_LINES]))
@@ -56,6 +58,8 @@ def _best(console: Console, report: Report, best: Best) -> None:
 def _outcomes(console: Console, report: Report) -> None:
     counts = ", ".join(f"{one.count} {words.shown(one.name)}" for one in report.outcomes)
     console.print(f"[bold]outcomes[/]  {counts or 'none'}")
+    for row in words.rate_rows(report.rates):
+        console.print(f"  {row[0]} in {row[1]}: {row[2]} of {row[3]} rounds ({row[4]})  {safe(row[5])}")
     for count in report.refused[:MOST_ROWS]:
         console.print(f"  refused {count.count} x  {safe(count.name[:200])}")
     for fault in report.faults[:MOST_ROWS]:

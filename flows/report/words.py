@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flows.report.records import Goal, Report, Shares, Use
+from flows.report.records import FaultRate, Goal, Report, Shares, Use
 from tasks.contract import Objective
 
 UNKNOWN = "unknown"
@@ -19,6 +20,29 @@ def score(fitness: float | None, standard_error: float | None) -> str:
     if fitness is None:
         return "no score"
     return f"{fitness:.10g}" + ("" if standard_error is None else f" ± {standard_error:.2g}")
+
+
+def interval(fitness: float, standard_error: float | None, evaluations: int) -> str:
+    """The 95% interval of a mean over so many replicates (Student's t); "" where their spread is not known.
+
+    >>> interval(0.71, 0.02, 3), interval(0.71, None, 3)
+    ('95% [0.62395, 0.79605]', '')
+    """
+    if standard_error is None or evaluations < 2:
+        return ""
+    from scipy.special import stdtrit  # only where there is an interval
+
+    reach = float(stdtrit(evaluations - 1, 0.975)) * standard_error
+    return f"95% [{fitness - reach:.5g}, {fitness + reach:.5g}]"
+
+
+def replicates(count: int) -> str:
+    """How many evaluations a score rests on.
+
+    >>> replicates(1), replicates(3)
+    ('1 evaluation, spread not known', '3 evaluations')
+    """
+    return "1 evaluation, spread not known" if count == 1 else f"{count} evaluations"
 
 
 def difference(value: float | None, standard_error: float | None) -> str:
@@ -121,6 +145,16 @@ def news(report: Report) -> str:
     return f"{new.rounds} rounds ended {when}: {parts}; new bests: {len(new.new_bests)}."
 
 
+RATE_HEADS = ("whose fault", "step", "rounds", "of", "share", "kinds")
+ABOUT_RATES = "Shares are of the rounds that came to the step. A fault of ours that a retry has mended is not counted."
+
+
+def rate_rows(rates: Sequence[FaultRate]) -> list[tuple[str, str, int, int, str, str]]:
+    """Rates of failures as cells of a table."""
+    return [(WHOSE[one.group], one.step, one.count, one.reached, f"{one.share:.0%}", one.kinds) for one in rates]
+
+
+WHOSE = {"candidate": "the candidate's", "proposal": "the proposal's", "machine": "our machine's"}
 GROUP_WORDS = {
     "scored": "scored",
     "candidate": "with a failing candidate",

@@ -14,7 +14,7 @@ It does not write prompts (tasks/prompts) and knows no domain. Importing it does
 
 from tasks.llm.budget import Budget, BudgetExhausted, BudgetLimits, Spent
 from tasks.llm.ledger import Ledger, MemoryLedger
-from tasks.llm.model import Answer, Model, require_prices
+from tasks.llm.model import Answer, Model, NoRecordedAnswer, require_prices
 from tasks.llm.prices import Price
 from tasks.llm.rate import Rate, Rates, RateSettings
 from tasks.llm.server import ModelMisconfigured, ModelServerDown
@@ -32,6 +32,7 @@ __all__ = [
     "ModelMisconfigured",
     "ModelServerDown",
     "ModelSettings",
+    "NoRecordedAnswer",
     "Price",
     "Rate",
     "RateSettings",

@@ -25,6 +25,23 @@ T = TypeVar("T", bound=BaseModel)
 PRICED = ("prompt", "completion")
 
 
+class NoRecordedAnswer(MachineFault):
+    """A replay asks what the recorded run did not ask. A model is never asked in its place."""
+
+    may_pass = False
+
+    def __init__(self, round_id: str, role: str, attempt: int, prompt_hash: str) -> None:
+        """What was asked for."""
+        super().__init__(round_id, role, attempt, prompt_hash)
+        self.round_id, self.role, self.attempt, self.prompt_hash = round_id, role, attempt, prompt_hash
+
+    def __str__(self) -> str:
+        return (
+            f"No recorded answer for {self.role} of {self.round_id}, attempt {self.attempt}: the "
+            "prompt differs from the recorded run, or that run never got there. Run without replay to ask a model"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
     """A usable answer, and the call it came from."""
@@ -154,10 +171,7 @@ class Model:
 
     async def _pay(self, question: _Question, abilities: _Abilities) -> ModelCall | Rejected:
         if self._replay_only:
-            raise MachineFault(
-                f"No recorded answer for {question.role} of {question.round_id}, attempt {question.attempt}: the "
-                "prompt differs from the recorded run, or that run never got there. Run without replay to ask a model"
-            )
+            raise NoRecordedAnswer(question.round_id, question.role, question.attempt, question.hash)
         worst_case = _worst_case(question)
         hold = await self._budget.hold(worst_case) if self._budget else None
         used, in_ledger_usd = Spent(), 0.0

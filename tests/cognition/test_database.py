@@ -73,7 +73,10 @@ def test_an_archive_of_the_first_version_is_upgraded_and_keeps_its_rows(tmp_path
         connection.execute("DROP TABLE usd_holds")
         connection.execute("DROP INDEX rounds_without_candidate")
         connection.execute("DROP INDEX model_calls_by_campaign")
-        connection.execute("ALTER TABLE campaigns DROP COLUMN wall_s")
+        for table in ("demotions", "audits"):
+            connection.execute(f"DROP TABLE {table}")
+        for column in ("wall_s", "source"):
+            connection.execute(f"ALTER TABLE campaigns DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with Archive.open(url(tmp_path)) as archive:
         assert archive.spend(NAME).wall_s == 0.0

@@ -73,6 +73,8 @@ def test_a_retry_of_a_failed_round_runs_only_the_failed_step(home: Path, tmp_pat
     ended = _run(settings)
     assert ended.is_failure
     assert "out of order" in ended.sentence
+    with _archive() as archive:
+        assert archive.rounds("retry")[1].failed_step == "train"
     failed_once = _calls(tmp_path) - after_baseline
     assert failed_once["check"] == 1
     assert failed_once["train"] == 3  # the first try and two retries

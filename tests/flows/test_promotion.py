@@ -91,6 +91,50 @@ def test_what_is_better_is_promoted_and_what_was_lucky_is_not(home: Path, tmp_pa
         assert [e.seed for e in archive.baseline_evaluations("p", "explore")] == [7]
 
 
+def test_who_is_demoted_is_marked_and_no_longer_the_best(home: Path, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "Quiet", sd=0.0)
+    boasted = ("x = -1.0\n", 9.0)  # a lucky score on the rounds' seeds: worse than the baseline on any other
+    _played(settings, SEED, ("x = 0.5\n", 0.5), boasted)
+    assert _verdicts(_promote(settings)) == {"p-0002": "demoted", "p-0001": "promoted"}
+    assert _verdicts(_promote(settings)) == {"p-0002": "demoted", "p-0001": "promoted"}
+    with Archive.open(open_home().archive_url) as archive:
+        best = archive.best("p")
+        assert best is not None
+        assert best.id == "p-0001"
+        assert archive.candidate("p-0002").fitness == 9.0
+        demoted = archive.demoted("p")["p-0002"]
+        assert (demoted.rung, demoted.replicates, demoted.gain) == ("explore", 2, -1.0)
+        tags = [e.payload["data"]["tags"] for e in archive.pending(100) if e.step.startswith("retest:")]
+    assert sorted(tag["nightshift.retest"] for tag in tags) == [
+        "demoted by re-test at explore: gain -1 ± 0 on 2 fresh seeds",
+        "promoted at explore: gain +0.5 ± 0 on 2 fresh seeds",
+    ]
+    shown = CliRunner().invoke(app, ["show", "p-0002"], env={"COLUMNS": "200"})
+    assert "demoted by re-test: gain -1 over the baseline on 2 fresh seeds at explore" in shown.output
+    assert json.loads(CliRunner().invoke(app, ["best", "p", "--json"]).output)["id"] == "p-0001"
+    report = json.loads(CliRunner().invoke(app, ["report", "p", "--json"]).output)
+    assert report["best"]["id"] == "p-0001"
+    assert [notice["kind"] for notice in report["notices"]].count("demoted") == 1
+    compared = json.loads(CliRunner().invoke(app, ["compare", "p-0001", "p-0002", "--json"]).output)
+    assert (compared["a"]["retest"], compared["b"]["retest"][:18]) == ("", "demoted by re-test")
+
+
+def test_a_night_ends_with_a_re_test_and_tells_what_is_left(home: Path, tmp_path: Path) -> None:
+    import asyncio
+
+    from flows import engines
+    from flows.campaign import Ended
+    from flows.nightly import retested
+
+    settings = _settings(tmp_path, "Quiet", sd=0.0)
+    _played(settings, SEED, ("x = 0.5\n", 0.5), ("x = -1.0\n", 9.0))
+    engine = engines.engine_for(settings)
+    done = asyncio.run(retested(engine, Ended("finished", "3 rounds recorded")))
+    assert done == Ended("finished", "3 rounds recorded; on fresh seeds: 1 demoted, 1 promoted, best after it p-0001")
+    late = Ended("wall_time", "it is late")
+    assert asyncio.run(retested(engine, late)) == late
+
+
 def test_a_second_promotion_measures_nothing_again_and_counts_on(home: Path, tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     _played(settings, SEED, GOOD, WORSE)

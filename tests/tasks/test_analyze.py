@@ -23,7 +23,7 @@ CRASH = Failure(FailureKind.CRASH, "it crashed")
 
 def _engine() -> Engine:
     domain = Toy(ToyOptions())
-    archive = SimpleNamespace(best=lambda campaign: None, candidate=lambda identity: None)
+    archive = SimpleNamespace(top=lambda campaign, k, up_to: [], candidate=lambda identity: None)
     parts: dict[str, Any] = {
         "domain": domain,
         "cognition": domain.name,
@@ -86,7 +86,7 @@ async def _analysed(judge: Opinion, weight: float, *results: Measurements) -> tu
     known = {f"c-000{n}": replace(candidate(n, Score(float(n))), id=f"c-000{n}") for n in range(4)}
     parts = cast(SimpleNamespace, engine)
     parts.archive = SimpleNamespace(
-        best=lambda campaign: known["c-0003"],
+        top=lambda campaign, k, up_to: [known["c-0003"]],
         candidate=lambda identity: known[identity],
         baseline_evaluations=lambda campaign, rung: [],
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cognition.archive import Archive
+from cognition.archive import Archive, RoundSummary
 from cognition.records import Failure, FailureKind, Provenance, Score
+from flows.report import sums, words
 from flows.report.records import Goal
 from tests.flows.report.scenes import NAME, call, item, machine_fault, play, report_of, retrieved
 
@@ -131,3 +132,52 @@ def test_a_weaker_sandbox_is_named(archive: Archive) -> None:
 def test_a_campaign_without_rounds_has_a_report(archive: Archive) -> None:
     report = report_of(archive)
     assert (report.best, report.rounds, report.notices) == (None, (), ())
+
+
+def _ended(index: int, kind: str | None, step: str, state: str = "recorded") -> RoundSummary:
+    name = f"c-{index:04d}"
+    return RoundSummary(
+        index=index,
+        id=name,
+        state=state,  # type: ignore[arg-type]  # a word of the test
+        candidate_id=None,
+        parent=None,
+        references=(),
+        sampler=None,
+        island=None,
+        outcome_kind=kind,
+        fitness=None,
+        best_fitness=None,
+        unranked="",
+        reason="",
+        failed_step=step,
+        started_at="",
+        ended_at=None,
+    )
+
+
+def test_failures_are_counted_by_whose_they_are_and_where_of_those_that_came_so_far() -> None:
+    rounds = [
+        _ended(0, "scored", ""),
+        _ended(1, "duplicate", "propose"),
+        _ended(2, "check", "check"),
+        _ended(3, "crash", "train"),
+        _ended(4, "memory", "train"),
+        _ended(5, None, "train", "failed"),
+        _ended(6, None, "", "running"),
+    ]
+    found = [(one.group, one.step, one.count, one.reached, one.kinds) for one in sums.rates(rounds)]
+    assert found == [
+        ("candidate", "check", 1, 5, "check 1"),
+        ("candidate", "train", 2, 4, "crash 1, memory 1"),
+        ("proposal", "propose", 1, 6, "duplicate 1"),
+        ("machine", "train", 1, 4, "machine fault 1"),
+    ]
+    assert words.rate_rows(sums.rates(rounds))[1] == (
+        "the candidate's",
+        "train",
+        2,
+        4,
+        "50%",
+        "crash 1, memory 1",
+    )
