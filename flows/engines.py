@@ -19,8 +19,9 @@ from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
 from tasks.agents import ModelDebugger, ModelReviewer, OffDebugger, OffNovelty, OffReviewer, WordNovelty
 from tasks.analyzer import Analyzer, ModelAnalyzer, RuleAnalyzer
+from tasks.asking_models import LoopAsker
 from tasks.codec import fingerprint
-from tasks.contract import Domain
+from tasks.contract import AsksModels, Domain
 from tasks.embedding import Embedder
 from tasks.engine import Engine
 from tasks.llm import Budget, BudgetLimits, Model, Rates, Role
@@ -119,6 +120,8 @@ def _open(settings: Settings, home: Home) -> _Opened:
     items.add_missing(brief.items)
     budget = _budget(settings, archive)
     model = _model(settings, archive, budget)
+    if model is not None and isinstance(domain, AsksModels):
+        domain.use_models(LoopAsker(model, frozenset(settings.models)))
     engine = Engine(
         campaign=settings.name,
         seed=settings.seed,

@@ -103,7 +103,7 @@ def step_key(step: str, engine: Engine, settings: Settings, round: Round, *upstr
 
 def _sections(step: str, settings: Settings) -> list[Any]:
     """The settings that a step reads, as models or plain dictionaries."""
-    agents = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
+    agents: dict[str, Any] = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
     sections: dict[str, list[Any]] = {
         "retrieve": [settings.retrieve],
         "propose": [
@@ -116,7 +116,8 @@ def _sections(step: str, settings: Settings) -> list[Any]:
         ],
         "check": [settings.check, agents],
         "train": [settings.evaluate, settings.sandbox],
-        "benchmark": [settings.evaluate, settings.sandbox],
+        # A domain may ask the judge; without one the key is as it always was.
+        "benchmark": [settings.evaluate, settings.sandbox, *([agents["judge"]] if "judge" in agents else [])],
         "analyze": [settings.evaluate, settings.analyze, agents],
     }
     return sections[step]

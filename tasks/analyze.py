@@ -18,6 +18,7 @@ from cognition.records import (
     round_id,
 )
 from tasks.analyzer import AnalysisInput
+from tasks.contract import Observes
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
 from tasks.retrieve import Retrieved, shown
@@ -50,7 +51,8 @@ async def analyze(
     features = dict(engine_features(code, engine.brief.seed_program))
     if measured:
         features.update(engine.domain.features(measured[0]))
-    return Analysed(outcome, analysis.text, features, analysis.lessons)
+    observed = engine.domain.observed(measured[0]) if measured and isinstance(engine.domain, Observes) else ()
+    return Analysed(outcome, analysis.text, features, (*analysis.lessons, *observed))
 
 
 def score(engine: Engine, round: Round, measured: list[Measurements]) -> Outcome:

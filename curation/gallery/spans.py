@@ -48,7 +48,8 @@ def compared(original: str, stages: Sequence[Stage]) -> Compared:
     maker: list[str | None] = [None] * len(original)
     for stage in stages:
         new = stage.text or ""
-        new_origin, new_maker = [-1] * len(new), [stage.rule] * len(new)
+        new_origin = [-1] * len(new)
+        new_maker: list[str | None] = [stage.rule] * len(new)
         for is_equal, a, b, c, d in changes(text, new):
             if is_equal:
                 new_origin[c:d], new_maker[c:d] = origin[a:b], maker[a:b]
@@ -56,7 +57,7 @@ def compared(original: str, stages: Sequence[Stage]) -> Compared:
                 for place in origin[a:b]:
                     if place >= 0:
                         taken[place] = stage.rule
-        text, origin, maker = new, new_origin, list(new_maker)
+        text, origin, maker = new, new_origin, new_maker
     removed: dict[str, int] = {}
     for rule in taken:
         if rule is not None:

@@ -14,12 +14,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Category = Literal["mathematics", "computer_science", "medicine", "other_stem"]
-Quality = Literal["high", "low"]
+from curation.labels import Category, Quality
 
 
 class SourceSettings(BaseModel):

@@ -340,7 +340,7 @@ def test_a_strategy_that_merges_documents_is_named(tmp_path: Path) -> None:
 
     @contextmanager
     def opener() -> Iterator[Sandbox]:
-        yield Merging()  # type: ignore[misc]  # all that apply calls
+        yield Merging()
 
     write(tmp_path / "in", "a.jsonl", *[{"id": str(n), "text": f"text {n}"} for n in range(4)])
     plan = plan_of(tmp_path)

@@ -26,7 +26,9 @@ from tasks.recombine.genome import Genome, catalogue, fresh_gene
 from tasks.recombine.render import render
 from tasks.sandbox import Pool
 
-HOSTILE = "</div></article><script>alert(1)</script><img src=x onerror=alert(2)> \"quoted\" 'x' & \u202egnp.exe \x1b[31m"
+HOSTILE = (
+    "</div></article><script>alert(1)</script><img src=x onerror=alert(2)> \"quoted\" 'x' & \u202egnp.exe \x1b[31m"
+)
 PROSE = "\n".join(
     f"Sentence {number} explains how the {noun} of a matrix is computed from its rows in a few careful steps."
     for number, noun in enumerate(("rank", "norm", "trace", "kernel", "image"))
@@ -75,7 +77,8 @@ class TestSpans:
         ]
         found = compared(original, stages)
         taken = [(piece.text, piece.rule) for piece in found.left if piece.rule]
-        assert taken == [("<p>", "markup"), ("Home | About\n", "boilerplate"), ("amp;", "markup"), ("a@b.org", "private")]
+        menu = ("Home | About\n", "boilerplate")
+        assert taken == [("<p>", "markup"), menu, ("amp;", "markup"), ("a@b.org", "private")]
         assert "".join(piece.text for piece in found.left) == original
         assert "".join(piece.text for piece in found.right) == stages[-1].text
         assert Piece("[email]", "private") in found.right
@@ -98,7 +101,8 @@ class TestOutcome:
         ("share", "name"), [(1.0, "unchanged"), (0.8, "changed"), (0.5, "over-deleted"), (0.0, "dropped")]
     )
     def test_by_what_is_left(self, share: float, name: str) -> None:
-        words = "one sentence that nobody finds any fault with and which explains a matrix by its rank".split() * 4
+        sentence = "one sentence that nobody finds any fault with and which explains a matrix by its rank "
+        words = (sentence * 4).split()
         cleaned = " ".join(words[: int(len(words) * share)]) or None
         assert seen(" ".join(words), cleaned).outcome == name
 
