@@ -19,7 +19,7 @@ from rich.progress import Progress, TextColumn
 
 from cognition.archive import Archive
 from cognition.records import Failure
-from flows import curate_gallery, curate_sweep, output, registry
+from flows import curate_gallery, curate_rungs, curate_sweep, output, registry
 from flows.config import ConfigError, parse_assignments
 from flows.curate_strategy import Strategy, checked, sandbox_in
 from flows.home import Home, open_home
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Clean data with a strategy that a campaign has found.", no_args_is_help=True)
 app.command(name="gallery")(curate_gallery.gallery)
 app.command(name="sweep")(curate_sweep.sweep)
+app.command(name="rung")(curate_rungs.rung)
 
 
 @app.command(name="apply")
