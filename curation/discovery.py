@@ -21,8 +21,8 @@ from tasks.contract import Asker, Question
 SAMPLED, SHOWN, RARE = 60, 5, 0.05
 EXAMINED = 6  # documents that a model is shown of each category and quality
 TASK = (
-    "These are documents of one kind from a web corpus, before cleaning. Which kinds of noise do they show that no reader "
-    "came for, and what must a cleaning program take care not to delete?"
+    "These are documents of one kind from a web corpus, before cleaning. Which kinds of noise do they show that no "
+    "reader came for, and what must a cleaning program take care not to delete?"
 )
 ADVICE = {
     "markup": "Cut out HTML's own tags and decode entities; leave other text in angle brackets alone.",

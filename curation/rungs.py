@@ -1,10 +1,10 @@
 """The rungs above the laptop as data: a model of fixed design is trained on each strategy's output, with equal tokens.
 
 `proxy` is ours: a small transformer on one GPU, asked for knowledge by lm-eval. `paper` has the paper's sizes (section
-4.2): 3B parameters, 500B tokens, 18 benchmarks. The paper names three of the 18 (MMLU, CommonsenseQA, MedQA); the others
-are our choice of lm-eval's tasks that need no generated text. Neither rung was ever run: their figures are not measured.
-Settings only; nothing of arch is imported here, since domains do not know each other. flows/curate_rungs.py hands these
-to arch's trainer.
+4.2): 3B parameters, 500B tokens, 18 benchmarks. The paper names three of the 18 (MMLU, CommonsenseQA, MedQA); the
+others are our choice of lm-eval's tasks that need no generated text. Neither rung was ever run: their figures are not
+measured. Settings only; nothing of arch is imported here, since domains do not know each other. flows/curate_rungs.py
+hands these to arch's trainer.
 """
 
 from __future__ import annotations

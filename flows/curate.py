@@ -25,6 +25,7 @@ from flows.curate_strategy import Strategy, checked, sandbox_in
 from flows.home import Home, open_home
 from flows.output import JsonFlag
 from flows.programs import Named, named
+
 if TYPE_CHECKING:
     from curation.scale.apply import Applied, Plan, Watch
 

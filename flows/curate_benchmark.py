@@ -1,4 +1,4 @@
-"""A script: lm-eval's tasks on a model that `nightshift curate rung` trained. Started by it, with arch/inside on the path.
+"""A script: lm-eval's tasks on a model that `nightshift curate rung` trained, which starts it.
 
     python flows/curate_benchmark.py RUN        reads run.json, weights.safetensors and benchmarks.ask.json there
 

@@ -111,7 +111,9 @@ def _arm(
 
     encoder = loaded(tokenizer)
     if encoder.size > sizes.vocabulary:
-        raise ConfigError(f"--tokenizer {tokenizer} has {encoder.size} tokens, the model of this rung {sizes.vocabulary}")
+        raise ConfigError(
+            f"--tokenizer {tokenizer} has {encoder.size} tokens, the model of this rung {sizes.vocabulary}"
+        )
     home = out / label
     shards.write(_texts(folder, text_column), encoder, home / "shards", sizes.tokens)
     run = home / f"seed-{seed}"

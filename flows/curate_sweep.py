@@ -1,4 +1,4 @@
-"""`nightshift curate sweep`: one campaign per category and quality level (paper, section 4.2), and one table at the end.
+"""`nightshift curate sweep`: one campaign per category and quality level (paper, section 4.2), and one table.
 
 A sweep is a campaign's TOML with a table [sweep]. Each cell is a campaign of its own, named NAME-CATEGORY-QUALITY, with
 these options set; the same command goes on where it stopped, since campaigns do. A cell that fails is reported and the
@@ -41,7 +41,9 @@ def sweep(
     source: Annotated[Path, typer.Argument(help="A campaign's TOML file with a table [sweep]")],
     rounds: Annotated[int | None, typer.Option(help="Evolution rounds of each campaign")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting, for all campaigns")] = None,
-    table_only: Annotated[bool, typer.Option("--table", help="Print the table of what is done and run nothing")] = False,
+    table_only: Annotated[
+        bool, typer.Option("--table", help="Print the table of what is done and run nothing")
+    ] = False,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use an in-process Prefect server")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -157,7 +159,9 @@ def _print(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
     judges = ", ".join(sorted({cell["judge"] for cell in report["cells"] if cell["best"]}))
     if judges:
-        console.print(f"judge: {judges}. On development families: finalists are measured by `nightshift curate examine`")
+        console.print(
+            f"judge: {judges}. On development families: finalists are measured by `nightshift curate examine`"
+        )
 
 
 def _interval(value: float, low: float, high: float) -> str:

@@ -69,7 +69,7 @@ def development(documents: int, seed: int, chosen: Chosen = ALL) -> Corpus:
 
 
 @lru_cache(maxsize=16)
-def test(documents: int, seed: int, chosen: Chosen = ALL) -> Corpus:
+def test(documents: int, seed: int, chosen: Chosen = ALL) -> Corpus:  # noqa: PT028 - no test of pytest's
     """The corpus of the hidden families, for finalists."""
     from curation.corpus.hidden import HIDDEN
 
@@ -115,9 +115,7 @@ def example(passage: str, recipe: Recipe, seed: int) -> Noisy:
     return spoil(Passage(passage, "computer_science"), recipe, Random(seed))
 
 
-def with_fingerprint(
-    documents: tuple[Noisy, ...], held_out: tuple[str, ...], spikes: tuple[Spike, ...] = ()
-) -> Corpus:
+def with_fingerprint(documents: tuple[Noisy, ...], held_out: tuple[str, ...], spikes: tuple[Spike, ...] = ()) -> Corpus:
     """The corpus of these parts."""
     parts: list[object] = [[asdict(each) for each in documents], held_out]
     parts += [[asdict(spike) for spike in spikes]] if spikes else []

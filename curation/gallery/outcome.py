@@ -20,7 +20,7 @@ MOST_LOST = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The outcome; the share of faultless words that are lost (None: there were hardly any); a remark if there is one."""
+    """The outcome; the share of faultless words that are lost (None: there were hardly any); a remark or ""."""
 
     outcome: Outcome
     lost: float | None

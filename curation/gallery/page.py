@@ -1,7 +1,7 @@
 """The gallery as one HTML file: no other file, no network, nothing of a document but its text.
 
-Documents are hostile: every text is escaped, signs that cannot be seen are spelled out, and the page's own policy allows
-one script and one style sheet by their hashes, so that nothing else could run even if an escape were missing.
+Documents are hostile: every text is escaped, signs that cannot be seen are spelled out, and the page's own policy
+allows one script and one style sheet by their hashes, so that nothing else could run even if an escape were missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from curation.gallery.spans import Compared, Piece
 
 COLOURS = 10
 #: Control, format and private signs: direction marks, zero-width signs, soft hyphens, and what a terminal would obey.
-ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+ODD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,9 @@ def _top(about: About, documents: Sequence[Shown], colours: dict[str, str]) -> s
     removed: Counter[str] = Counter()
     for one in documents:
         removed.update(one.compared.removed)
-    legend = "".join(f'<span><i class="{colours[r]}">{escaped(r)}</i> {removed[r]:,} characters</span>' for r in colours)
+    legend = "".join(
+        f'<span><i class="{colours[r]}">{escaped(r)}</i> {removed[r]:,} characters</span>' for r in colours
+    )
     return f"""<header class="top"><h1>{escaped(about.strategy)}</h1>
 <span class="about">{escaped(about.source)} &middot; {escaped(about.remarks)}</span>
 <div class="bar">{"".join(buttons)}<span class="gap"></span>
@@ -142,7 +146,9 @@ def _article(number: int, one: Shown, colours: dict[str, str]) -> str:
         right = f'<span class="none">{"no text: the strategy failed" if outcome == "failed" else "dropped"}</span>'
     return f"""<article data-number="{number}" data-name="{escaped(one.name)}" data-outcome="{outcome}">
 <div class="head"><span class="badge {outcome}">{outcome}</span><span class="name">{escaped(one.name)}</span>
-<span class="labels">{escaped(one.labels)}</span><span class="size">{before:,} &rarr; {after:,} characters</span>{remark}
+<span class="labels">{escaped(one.labels)}</span><span class="size">{before:,} &rarr; {after:,} characters</span>{
+        remark
+    }
 <span class="gap"></span><span class="verdict"><button class="approve">approve</button>
 <button class="reject">reject</button></span></div>
 {f'<div class="chips">{chips}</div>' if chips else ""}

@@ -1,7 +1,7 @@
 """Which rule took which characters: each rule's text is compared with the one before, and places are traced back.
 
-The comparison goes by lines, and inside changed lines by words and signs. It finds a shortest account of a change, which
-need not be what the rule did letter by letter.
+The comparison goes by lines, and inside changed lines by words and signs. It finds a shortest account of a change,
+which need not be what the rule did letter by letter.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Scores from 1 to 10 for pairs (original, cleaned), and the rule judge, which is no model and says so everywhere.
 
-The paper lets a model judge 50 random pairs (section 4.2; model_judge.py). The rule judge is the stand-in where no model
-is configured: it counts issues (issues.py) and lost text. No judge sees truth or strategy. Identical and over-deleted pairs are mixed in, in an order it cannot know: a judge that
-does not tell them apart is not to be trusted, and `Verdict.is_calibrated` says whether it did.
+The paper lets a model judge 50 random pairs (section 4.2; model_judge.py). The rule judge is the stand-in where no
+model is configured: it counts issues (issues.py) and lost text. No judge sees truth or strategy. Identical and
+over-deleted pairs are mixed in, in an order it cannot know: a judge that does not tell them apart is not to be
+trusted, and `Verdict.is_calibrated` says whether it did.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def judge_pairs(originals: Sequence[str], cleaned: Sequence[str | None], judge: 
         if judgement is not None:
             of[kind][index] = judgement
     if len(of["strategy"]) < FEWEST_SHARE * len(chosen):
-        raise MachineFault(f"the judge ({judge.label}) gave {len(of['strategy'])} usable answers for {len(chosen)} pairs")
+        raise MachineFault(
+            f"the judge ({judge.label}) gave {len(of['strategy'])} usable answers for {len(chosen)} pairs"
+        )
     seen = [i for i in chosen if i in of["strategy"]]
     return Verdict(
         scores=tuple(of["strategy"][i].score for i in seen),

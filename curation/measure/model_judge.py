@@ -19,12 +19,12 @@ from tasks.contract import Asker, Failure, Question
 ROLE = "judge"
 MOST_ISSUES = 5
 TASK = """\
-A document of a web corpus for pre-training a language model was cleaned by a program. Judge the cleaned text against the
-original, from 1 to 10. 10: everything is gone that no reader came for (markup, menus, banners, advertisements, wrong
-characters, private data, repetitions), and all of the text is there, code, formulas, tables and citations included.
-5: much of the noise is left, or a good part of the text is lost. 1: the text is ruined, or gone although it was good. If
-nothing of the original was worth keeping, an empty text is right. Name in one to three words each kind of noise that is
-left and each kind of content that is lost."""
+A document of a web corpus for pre-training a language model was cleaned by a program. Judge the cleaned text
+against the original, from 1 to 10. 10: everything is gone that no reader came for (markup, menus, banners,
+advertisements, wrong characters, private data, repetitions), and all of the text is there, code, formulas, tables
+and citations included. 5: much of the noise is left, or a good part of the text is lost. 1: the text is ruined, or
+gone although it was good. If nothing of the original was worth keeping, an empty text is right. Name in one to
+three words each kind of noise that is left and each kind of content that is lost."""
 
 
 class PairAnswer(BaseModel):

@@ -1,13 +1,14 @@
 """New issues, found while strategies are judged: what the discovery before round 1 did not see. No truth is used.
 
-Three kinds: an issue that the rules know, left in a category and quality where discovery had not found it; a short line
-that recurs over documents after cleaning and stands in no known clean text; and what a model judge names beyond the
-known issues. Each comes with the documents that show it, and is written to the cognition base as a lesson.
+Three kinds: an issue that the rules know, left in a category and quality where discovery had not found it; a short
+line that recurs at the edges of documents after cleaning and stands in no known clean text (inside documents lines
+recur for good reason, such as a parameter of many functions); and what a model judge names beyond the known issues.
+Each comes with the documents that show it, and is written to the cognition base as a lesson.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -18,7 +19,7 @@ from curation.measure.issues import ISSUES, counts
 from curation.measure.judge import Verdict
 
 FEWEST_DOCUMENTS, SHOWN, MOST = 3, 5, 5
-LONGEST_LINE, FEWEST_WORDS = 140, 2
+LONGEST_LINE, FEWEST_WORDS, EDGE_LINES = 140, 2, 3
 
 
 def observations(corpus: Corpus, cleaned: Sequence[str | None], verdict: Verdict, label: str) -> list[dict[str, JSON]]:
@@ -67,13 +68,22 @@ def _recurring(corpus: Corpus, cleaned: Sequence[str | None]) -> list[dict[str, 
     clean = {_bare(line) for text in corpus.held_out for line in text.split("\n")}
     clean |= {_bare(line) for spike in corpus.spikes if spike.is_clean for line in spike.text.split("\n")}
     shows: defaultdict[str, list[int]] = defaultdict(list)
+    inside: Counter[str] = Counter()
     for index, text in enumerate(cleaned):
-        for line in dict.fromkeys(map(_bare, (text or "").split("\n"))):
+        lines = [line for line in map(_bare, (text or "").split("\n")) if line]
+        edges = dict.fromkeys((*lines[:EDGE_LINES], *lines[-EDGE_LINES:]))
+        inside.update(set(lines) - set(edges))
+        for line in edges:
             if len(line) <= LONGEST_LINE and len(line.split()) >= FEWEST_WORDS and line not in clean:
                 shows[line].append(index)
-    often = sorted(((-len(where), line) for line, where in shows.items() if len(where) >= FEWEST_DOCUMENTS))
+    new = [(line, where) for line, where in shows.items() if len(where) >= FEWEST_DOCUMENTS]
+    often = sorted((-len(where), line) for line, where in new if len(where) > inside[line])
     return [
-        _observation(f"line/{line}", f"The line {line!r} recurs after cleaning and is in no clean text.", shows[line])
+        _observation(
+            f"line/{line}",
+            f"The line {line!r} recurs at the edges of documents after cleaning and is in no known clean text.",
+            shows[line],
+        )
         for _, line in often[:MOST]
     ]
 

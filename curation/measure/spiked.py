@@ -1,8 +1,8 @@
 """What became of known passages in documents whose truth nobody knows: the F1 of kept tokens on those passages alone.
 
-A passage is followed by its runs of GRAM tokens that stand nowhere else in its document, so that words which the rest of
-the document has too prove nothing. Right: runs of clean passages that are still there; kept: these and those of noisy
-ones; true: all runs of clean passages. The counts are those of measure/tokens.py, and so are the intervals.
+A passage is followed by its runs of GRAM tokens that stand nowhere else in its document, so that words which the rest
+of the document has too prove nothing. Right: runs of clean passages that are still there; kept: these and those of
+noisy ones; true: all runs of clean passages. The counts are those of measure/tokens.py, and so are the intervals.
 """
 
 from __future__ import annotations

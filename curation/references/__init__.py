@@ -2,8 +2,8 @@
 
 `c4`, `gopher` and `fineweb` are heuristic filters only, built from Datatrove's stock steps: not the data sets of those
 names, which were also selected by language, by model classifiers and by deduplication. FineWeb-Edu, DCLM and
-Ultra-FineWeb select documents by a classifier that has to be downloaded: named in the table, and skipped with the reason
-(classifiers.py runs FineWeb-Edu's where it is on this machine).
+Ultra-FineWeb select documents by a classifier that has to be downloaded: named in the table, and skipped with the
+reason (classifiers.py runs FineWeb-Edu's where it is on this machine).
 """
 
 from __future__ import annotations

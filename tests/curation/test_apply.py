@@ -298,7 +298,9 @@ class Odd:
         return text + f" {self.calls}" if kind == "state" else text
 
 
-PROSE = "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo"
+PROSE = (
+    "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo"
+)
 
 
 @pytest.fixture
@@ -326,7 +328,7 @@ def test_a_strategy_that_reorders_invents_grows_or_keeps_state_is_named(tmp_path
     assert (done.counts.kept, done.counts.faults) == (4, {"grows documents": 1})  # what the audit finds is written
     assert done.counts.findings == {"invents text": 1, "reorders text": 1, "keeps state": 1}
     assert done.counts.audited == 4
-    with pytest.raises(ShardStopped, match="reorders text|invents text|keeps state"):
+    with pytest.raises(ShardStopped, match=r"reorders text|invents text|keeps state"):
         apply(plan_of(tmp_path, audit_every=1, stop_at_fault=True, target=tmp_path / "other"), odd)
 
 
@@ -351,7 +353,9 @@ def test_a_strategy_that_merges_documents_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_document_of_50_mb_is_a_fault_or_is_cleaned_as_configured(tmp_path: Path, opener: Any) -> None:
     large = "many words and nothing else. " * (50 * 2**20 // 29)
-    write(tmp_path / "in", "a.jsonl", {"id": "small", "text": "first"}, {"id": "large", "text": large}, {"text": "last"})
+    write(
+        tmp_path / "in", "a.jsonl", {"id": "small", "text": "first"}, {"id": "large", "text": large}, {"text": "last"}
+    )
     plan = plan_of(tmp_path)
     apply(plan, opener)
     assert (texts(tmp_path / "out" / "00000.jsonl"), faults(plan)) == (["first", "last"], [("a.jsonl/1", "too_large")])
@@ -363,7 +367,9 @@ def test_a_document_of_50_mb_is_a_fault_or_is_cleaned_as_configured(tmp_path: Pa
 def test_slurm_is_shown_what_it_would_get(tmp_path: Path) -> None:
     write(tmp_path / "in", "a.jsonl", {"text": "x"})
     write(tmp_path / "in", "b.jsonl", {"text": "y"})
-    settings = ExecutorSettings(kind="slurm", slurm_partition="cpu", workers=8, slurm_environment="source venv/activate")
+    settings = ExecutorSettings(
+        kind="slurm", slurm_partition="cpu", workers=8, slurm_environment="source venv/activate"
+    )
     plan = plan_of(tmp_path, executor=settings, dedup=True)
     found = scripts(plan, open_nothing)
     names = ["nightshift-curate", *(f"nightshift-{name}" for name in ("signatures", "pairs", "clusters", "filter"))]

@@ -74,7 +74,10 @@ class TestSpikes:
             assert all(spike.document == 7 and f"\n{spike.text}\n" in f"\n{text}\n" for spike in spikes)
 
     def test_a_campaigns_corpus_comes_from_local_files(self, tmp_path: Path) -> None:
-        rows = [{"id": str(n), "text": f"{HOST} The proof of theorem {n} by algebra of vector and matrix."} for n in range(40)]
+        rows = [
+            {"id": str(n), "text": f"{HOST} The proof of theorem {n} by algebra of vector and matrix."}
+            for n in range(40)
+        ]
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "part.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         source = SourceSettings(root=str(tmp_path / "data"), pattern="*.jsonl", quality="low")
@@ -207,5 +210,9 @@ class TestNewIssues:
     def test_what_a_model_names_goes_back_too(self, corpus: Corpus) -> None:
         report = evaluate(corpus, [doc.text for doc in corpus.documents], 0, ModelJudge(Asker(by_length)))
         [found] = [each for each in report.breakdown["observed"] if each["key"].startswith("judge/")]
-        assert (found["key"], found["made_by"], len(found["documents"])) == ("judge/share buttons left", "model judge", 50)
+        assert (found["key"], found["made_by"], len(found["documents"])) == (
+            "judge/share buttons left",
+            "model judge",
+            50,
+        )
         assert novel.lesson("curation", found).numbers.endswith("and 45 more")
