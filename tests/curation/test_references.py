@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import stat
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,14 +24,15 @@ STRIP = 'def clean(text, metadata):\n    return text.replace("<b>", "") or None\
 @pytest.mark.slow
 def test_fineweb_edus_rule_keeps_what_scores_three(tmp_path: Path) -> None:
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
+    transformers: Any = importlib.import_module("transformers")
     from curation.references.classifiers import fineweb_edu
 
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"]))
-    BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    model = BertForSequenceClassification(BertConfig(vocab_size=7, num_labels=1, **sizes))
+    config = transformers.BertConfig(vocab_size=7, num_labels=1, **sizes)
+    model = transformers.BertForSequenceClassification(config)
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.fill_(2.6)
