@@ -208,7 +208,7 @@ def _show(done: Applied, as_json: bool) -> None:
     )
     if deduped:
         out.print(
-            f"near-duplicates: {deduped['removed']} documents removed from {deduped['clusters']} clusters, "
+            f"near-duplicates: {deduped['removed']} documents removed (clusters: {deduped['clusters']}), "
             f"{deduped['kept']} written; the removed are named in {done.books / 'dedup' / 'removed'}",
             soft_wrap=True,
         )

@@ -25,6 +25,7 @@ from datatrove.pipeline.dedup import (
     MinhashDedupCluster,
     MinhashDedupFilter,
     MinhashDedupSignature,
+    minhash,
 )
 from datatrove.utils.hashing import HashConfig
 
@@ -35,6 +36,13 @@ from curation.scale.writers import LeanJsonl, plain
 #: Datatrove's own sizes: 5-grams of words, 14 buckets of 8 hashes, so two texts of similarity 0.72 meet with
 #: probability one half. SHA-1, since the faster hash is a package that not everybody has.
 CONFIG = MinhashConfig(hash_config=HashConfig(precision=64, hash_fc="sha1"))
+
+
+def _silent(steps: Iterable[Any], **_: Any) -> Iterable[Any]:
+    return steps
+
+
+minhash.tqdm = _silent  # its progress bar would go to a terminal that is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,10 @@ class Tally(PipelineStep):  # type: ignore[misc]  # datatrove has no types
         part.replace(part.with_suffix(".json"))
 
 
+class Clusters(MinhashDedupCluster):  # type: ignore[misc]  # datatrove has no types
+    """Datatrove's step, of this module so that a worker process that loads it silences the bar as well."""
+
+
 def staging(books: Path) -> PipelineStep:
     """The writer at the end of the cleaning: documents as they are, for the stages below."""
     return LeanJsonl(str(cleaned(books)), compression=None, adapter=_row)
@@ -150,7 +162,7 @@ def stages(
     work: list[tuple[str, list[Any], int]] = [
         ("signatures", [Staged(cleaned(books)), signature], shards),
         ("pairs", [MinhashDedupBuckets(signatures, pairs, config=CONFIG)], CONFIG.num_buckets),
-        ("clusters", [MinhashDedupCluster(pairs, clusters, config=CONFIG, save_cluster_id=True)], 1),
+        ("clusters", [Clusters(pairs, clusters, config=CONFIG, save_cluster_id=True)], 1),
         ("filter", [*last, Tally(home / "counts", removed)], shards),
     ]
     made: list[Any] = []
