@@ -216,3 +216,21 @@ class TestNewIssues:
             50,
         )
         assert novel.lesson("curation", found).numbers.endswith("and 45 more")
+
+
+class TestChosen:
+    def test_a_corpus_of_one_category_and_quality(self) -> None:
+        made = build("development", 30, 0, noise.DEVELOPMENT, Chosen("mathematics", "high"))
+        assert {(doc.category, doc.quality) for doc in made.documents} == {("mathematics", "high")}
+        assert all(doc.truth for doc in made.documents)  # junk is of low quality
+        low = build("development", 30, 0, noise.DEVELOPMENT, Chosen("mathematics", "low"))
+        assert {doc.quality for doc in low.documents} == {"low"}
+
+    def test_what_the_machine_does_not_have_is_said(self) -> None:
+        with pytest.raises(MachineFault, match=r"0 passages for development of medicine; 30 documents"):
+            build("development", 30, 0, noise.DEVELOPMENT, Chosen("medicine"))
+
+    def test_the_goal_says_what_is_cleaned(self) -> None:
+        goal = Curation(CurationOptions(category="other_stem", quality="low")).brief().goal
+        assert goal.endswith("All documents are of low quality and of the category other stem.")
+        assert "known passages" in Curation(CurationOptions(source="nemotron-cc")).brief().goal
