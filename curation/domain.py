@@ -114,6 +114,8 @@ class Curation(BaseDomain):
 
     def observed(self, measurements: Measurements) -> tuple[Lesson, ...]:
         """New issues that showed while the candidate was judged, with the documents as evidence."""
+        if "observed" not in measurements.breakdown:  # measured by an earlier version
+            return ()
         return tuple(novel.lesson(self.name, each) for each in measurements.breakdown["observed"])
 
     def brief(self) -> Brief:
