@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from flows.campaign import Ended
 
 
+STOPPED = "stopped on request"  # as a campaign says it
+
+
 class SweepSettings(BaseModel):
     """Which cells a sweep has. Every category with every quality level."""
 
@@ -57,6 +60,8 @@ def sweep(
     output.present({"sweep": source.stem, "cells": rows}, as_json, _print)
     if any("failed:" in ending for ending in endings.values()):
         sys.exit(1)
+    if any(STOPPED in ending for ending in endings.values()):
+        sys.exit(130)
 
 
 def planned(source: Path, overrides: dict[str, Any]) -> list[Settings]:
@@ -92,7 +97,7 @@ def _run(cells: list[Settings], home: Home, ephemeral: bool, as_json: bool) -> d
     endings: dict[str, str] = {}
     for settings in cells:
         if progress.stop_requested.is_set():
-            endings[settings.name] = "not started: stopped on request"
+            endings[settings.name] = f"not started: {STOPPED}"
             continue
         try:
             ended = _run_one(settings, home, screen)
