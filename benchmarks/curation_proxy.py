@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=500)
     parser.add_argument("--strategy", nargs="*", default=[], help="further programs")
     parser.add_argument("--finalist", nargs="*", default=[], help="programs for the hidden families")
+    parser.add_argument("--fineweb-edu", type=Path, help="a folder with FineWeb-Edu's classifier")
     asked = parser.parse_args()
     domain = Curation(Curation.Options(documents=asked.documents))
     with tempfile.TemporaryDirectory() as folder, open_sandbox(Path(folder), preload=domain.preload) as sandbox:
@@ -58,20 +59,23 @@ def main() -> None:
         if asked.finalist:
             finalists(domain, asked.finalist, sandbox, Path(folder))
         else:
-            ranking(domain, asked.strategy, sandbox, Path(folder))
+            ranking(domain, asked.strategy, sandbox, Path(folder), asked.fineweb_edu)
 
 
-def ranking(domain: Curation, further: Sequence[str], sandbox: Pool, folder: Path) -> None:
+def ranking(
+    domain: Curation, further: Sequence[str], sandbox: Pool, folder: Path, classifier: Path | None = None
+) -> None:
     """The table on the development families, and whether each measure ranks RANKED as listed."""
     names = (*references.NAMES, *references.HEURISTIC_FILTERS)
     programs = {references.LABELS.get(name, name): references.code(name) for name in names}
     programs |= {Path(name).stem: Path(name).read_text() for name in further}
     rows = {name: run(domain, name, code, sandbox, folder, hidden=False) for name, code in programs.items()}
+    missing = dict(references.NOT_HERE)
+    if classifier is not None:
+        missing.pop("FineWeb-Edu")
+        rows["FineWeb-Edu (its classifier)"] = selected(domain.development(), classifier)
     print(f"corpus {domain.development().fingerprint}, development families; the judge is a rule judge, no model\n")
-    table(list(rows.values()))
-    for name, why in references.NOT_HERE.items():
-        print(f"{name}: not run, {why}")
-    print()
+    table(list(rows.values()), missing)
     wrong = [measure for measure in MEASURES if not is_ranked([rows[name] for name in RANKED], measure)]
     for measure in MEASURES:
         print(f"{measure}: {' < '.join(RANKED)}: {'no' if measure in wrong else 'yes'}")
@@ -113,8 +117,20 @@ def run(domain: Curation, name: str, code: str, sandbox: Pool, folder: Path, hid
     return Row(name, measured, tuple(cleaned), cpu_s)
 
 
-def table(rows: Sequence[Row]) -> None:
-    """Values with 95% intervals, gains over the raw texts, and what is left."""
+def selected(corpus: Corpus, classifier: Path) -> Row:
+    """FineWeb-Edu's selection of whole documents, outside of the sandbox: no candidate is in it."""
+    from curation.evaluation import evaluate
+    from curation.references.classifiers import fineweb_edu
+
+    started_s = time.process_time()
+    cleaned = fineweb_edu([document.text for document in corpus.documents], classifier)
+    report = evaluate(corpus, cleaned, 0)
+    measured = Measurements(report.metrics, report.breakdown)
+    return Row("FineWeb-Edu (its classifier)", measured, tuple(cleaned), time.process_time() - started_s)
+
+
+def table(rows: Sequence[Row], skipped: Mapping[str, str] | None = None) -> None:
+    """Values with 95% intervals, gains over the raw texts, and what is left; what was skipped, with the reason."""
     print("| strategy | F1 of kept tokens | rule judge 1-10 | bits per byte | saved | private | repeated | CPU-s |")
     print("|---|---|---|---|---|---:|---:|---:|")
     for row in rows:
@@ -124,6 +140,8 @@ def table(rows: Sequence[Row]) -> None:
         cells.append(f"{metrics['bits_saved_over_raw']:+.3f} ({low:+.3f} to {high:+.3f})")
         cells += [f"{metrics['private_left']:.2f}", f"{metrics['repeated_left']:.3f}", f"{row.cpu_s:.1f}"]
         print(f"| {row.name} | {' | '.join(cells)} |")
+    for name, why in (skipped or {}).items():
+        print(f"| {name} | skipped: {why} | | | | | | |")
     print()
 
 

@@ -122,10 +122,11 @@ def _read(done: Finished, expected: int) -> Batch | Failure:
         got = len(done.answer) if isinstance(done.answer, list) else type(done.answer).__name__
         reason = f"expected {expected} documents back, got {got}: documents are never merged, split or left out"
         return Failure(FailureKind.INVALID, reason)
-    return Batch(tuple(_entry(entry) for entry in done.answer), done.cost)
+    return Batch(tuple(read_entry(entry) for entry in done.answer), done.cost)
 
 
-def _entry(entry: JSON) -> Cleaned:
+def read_entry(entry: JSON) -> Cleaned:
+    """What the adapter gave back for one document."""
     if entry is None or isinstance(entry, str):
         return entry
     if isinstance(entry, dict) and isinstance(entry.get("error"), str):

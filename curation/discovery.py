@@ -1,22 +1,29 @@
 """Issue discovery: samples of each category and quality are examined before round 1, and become cognition items.
 
-Offline, by the rules of measure/issues.py; each item carries the numbers of the documents that show the issue. A model
-that examines samples is not built yet.
+By the rules of measure/issues.py, and by a model beside them where the campaign has a judge. Each item carries the
+numbers of the documents that show the issue. What shows later, while strategies are judged, is measure/novel.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
-from cognition.records import Item
+from cognition.records import Failure, Item
 from curation.corpus.document import Noisy
 from curation.measure.issues import counts
+from tasks.contract import Asker, Question
 
 SAMPLED, SHOWN, RARE = 60, 5, 0.05
+EXAMINED = 6  # documents that a model is shown of each category and quality
+TASK = (
+    "These are documents of one kind from a web corpus, before cleaning. Which kinds of noise do they show that no "
+    "reader came for, and what must a cleaning program take care not to delete?"
+)
 ADVICE = {
     "markup": "Cut out HTML's own tags and decode entities; leave other text in angle brackets alone.",
     "script": "Delete lines of page code as a whole; code of the text itself is indented or stands between prose.",
@@ -75,6 +82,63 @@ def item(finding: Finding) -> Item:
     )
 
 
-def as_json(findings: Sequence[Finding]) -> bytes:
+def items(documents: Sequence[Noisy]) -> list[Item]:
+    """What the rules found, as cognition items."""
+    return [item(finding) for finding in discover(documents)]
+
+
+class ExaminedIssue(BaseModel):
+    """One kind of issue that a model sees."""
+
+    name: str = Field(description="One to three words")
+    documents: list[int] = Field(description="The numbers of the documents that show it")
+    advice: str = Field(description="One sentence: how a program could remove it without deleting text")
+
+
+class Examination(BaseModel):
+    """What a model answers about a sample."""
+
+    issues: list[ExaminedIssue] = Field(description="At most 6, the most frequent first")
+
+
+def by_model(documents: Sequence[Noisy], asker: Asker) -> list[Item]:
+    """What the campaign's judge sees in a few documents of each category and quality. Unusable answers find nothing."""
+    groups: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, document in enumerate(documents):
+        if len(groups[document.category, document.quality]) < EXAMINED:
+            groups[document.category, document.quality].append(index)
+    order = sorted(groups)
+    questions = [
+        Question(TASK, tuple((f"document {index}", documents[index].text) for index in groups[group]), 3_000)
+        for group in order
+    ]
+    found = []
+    for group, answer in zip(order, asker.ask_all("judge", questions, Examination), strict=True):
+        if not isinstance(answer, Failure):
+            found += [_examined(issue, group, groups[group]) for issue in answer.issues[:6]]
+    return [each for each in found if each is not None]
+
+
+def _examined(issue: ExaminedIssue, group: tuple[str, str], sampled: Sequence[int]) -> Item | None:
+    """None where it names no document that it was shown: without evidence there is no item."""
+    name = " ".join(re.findall(r"[a-z]+", issue.name.lower())[:4])
+    where = [index for index in dict.fromkeys(issue.documents) if index in sampled]
+    if not name or not where:
+        return None
+    category, quality = group[0].replace("_", " "), group[1]
+    return Item(
+        id=f"curation-examined-{name.replace(' ', '-')}-{group[0]}-{quality}"[:120],
+        domain="curation",
+        insight=f"{len(where)} of {len(sampled)} examined {category} documents of {quality} quality show {name}.",
+        triggers=(name, category, f"{quality} quality"),
+        background="Seen in documents " + ", ".join(str(index) for index in where) + ".",
+        guidance=" ".join(issue.advice.split())[:400],
+        source="issue discovery by a model",
+        kind="quality issue",
+        provenance="data",
+    )
+
+
+def as_json(found: Sequence[Item]) -> bytes:
     """The items as they are stored for the cognition base."""
-    return TypeAdapter(tuple[Item, ...]).dump_json(tuple(item(finding) for finding in findings))
+    return TypeAdapter(tuple[Item, ...]).dump_json(tuple(found))

@@ -13,24 +13,32 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curation import discovery, knowledge, referee, rules
 from curation.cleaning import Allowance, Cleaned, Fault, Source, add, stock_steps, wall_s
 from curation.corpus import build
-from curation.corpus.build import Corpus
+from curation.corpus.build import Chosen, Corpus
+from curation.corpus.real_data import corpus as real_corpus
 from curation.evaluation import evaluate
 from curation.inside.adapter import ALLOWED
+from curation.labels import Category, Quality
+from curation.measure import novel
+from curation.measure.judge import Judge, RuleJudge
+from curation.measure.model_judge import ROLE, ModelJudge
+from curation.scale.sources import HUB, SourceSettings
 from curation.strategy import MOST_STEPS, PLACEHOLDERS, STOCK, StockStep
 from tasks.contract import (
     DISCOVERED,
     JSON,
+    Asker,
     BaseDomain,
     Brief,
     Cost,
     Failure,
     FailureKind,
     Issue,
+    Lesson,
     MachineFault,
     Measurements,
     Needs,
@@ -59,6 +67,25 @@ class CurationOptions(BaseModel):
     cpu_s: float = Field(60.0, gt=0, le=3600, description="CPU seconds for all documents together")
     document_cpu_s: float = Field(2.0, gt=0, le=60, description="CPU seconds for one document")
     memory_mb: int = Field(1024, ge=128, description="Memory of a strategy")
+    category: Category | None = Field(None, description="Only documents of this category")
+    quality: Quality | None = Field(None, description="Only documents of this quality")
+    source: SourceSettings | str | None = Field(
+        None, description="Real documents: a table with root and pattern, or a name; none: the offline corpus"
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, source: SourceSettings | str | None) -> SourceSettings | None:
+        if isinstance(source, str):
+            if source not in HUB:
+                raise ValueError(f"there is no source {source!r}: expected {', '.join(HUB)}, or a table with root")
+            return HUB[source]
+        return source
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which documents."""
+        return Chosen(self.category, self.quality)
 
     @property
     def allowance(self) -> Allowance:
@@ -77,11 +104,24 @@ class Curation(BaseDomain):
 
     def __init__(self, options: CurationOptions | None = None) -> None:
         self.options = options or CurationOptions()
+        self._asker: Asker | None = None
+        self._judge: Judge = RuleJudge()
+
+    def use_models(self, asker: Asker) -> None:
+        """A judge among the campaign's models examines samples and judges pairs in place of the rules."""
+        if asker.serves(ROLE):
+            self._asker, self._judge = asker, ModelJudge(asker)
+
+    def observed(self, measurements: Measurements) -> tuple[Lesson, ...]:
+        """New issues that showed while the candidate was judged, with the documents as evidence."""
+        if "observed" not in measurements.breakdown:  # measured by an earlier version
+            return ()
+        return tuple(novel.lesson(self.name, each) for each in measurements.breakdown["observed"])
 
     def brief(self) -> Brief:
         """The problem in words, with its seed program, cognition and block template."""
         return Brief(
-            goal=GOAL.format(documents=self.options.documents),
+            goal=goal_text(self.options),
             program_contract=contract_text(self.options),
             seed_program=(HERE / "seed_program.py").read_text(encoding="utf-8"),
             items=knowledge.items(),
@@ -99,7 +139,10 @@ class Curation(BaseDomain):
         """Build the corpus, look at samples of it, and leave what was found as cognition items (`items.json`)."""
         corpus = self.development()
         if not workspace.exists(DISCOVERED):
-            workspace.write(DISCOVERED, discovery.as_json(discovery.discover(corpus.documents)))
+            found = discovery.items(corpus.documents)
+            if self._asker is not None:
+                found += discovery.by_model(corpus.documents, self._asker)
+            workspace.write(DISCOVERED, discovery.as_json(found))
 
     def check(self, code: str) -> list[Issue]:
         """Signature, imports, names, stock steps."""
@@ -117,7 +160,7 @@ class Curation(BaseDomain):
 
     def examine(self, code: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Measurements | Failure:
         """A finalist on the hidden families. Once per finalist, and nothing of it goes back into a campaign."""
-        corpus = build.test(self.options.documents, self.options.corpus_seed)
+        corpus = build.test(self.options.documents, self.options.corpus_seed, self.options.chosen)
         trained = self._clean(code, corpus, seed, sandbox, workspace)
         return trained if isinstance(trained, Failure) else self._measure(corpus, trained, seed, workspace)
 
@@ -139,7 +182,10 @@ class Curation(BaseDomain):
 
     def development(self) -> Corpus:
         """The corpus that fitness is measured on, from the cache."""
-        return build.development(self.options.documents, self.options.corpus_seed)
+        options = self.options
+        if isinstance(options.source, SourceSettings):
+            return real_corpus(options.source, options.documents, options.corpus_seed, options.chosen)
+        return build.development(options.documents, options.corpus_seed, options.chosen)
 
     def _clean(self, code: str, corpus: Corpus, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         steps = stock_steps(code, sandbox)
@@ -204,7 +250,7 @@ class Curation(BaseDomain):
         if refused is not None:
             return refused
         texts = [text if isinstance(text, str) else None for text in cleaned]
-        report = evaluate(corpus, texts, seed)
+        report = evaluate(corpus, texts, seed, self._judge)
         shown = [{"original": originals[at], "cleaned": texts[at]} for at in report.verdict.chosen[:SHOWN_PAIRS]]
         pairs = workspace.write(PAIRS, json.dumps(shown, ensure_ascii=False, indent=1).encode())
         return Measurements(
@@ -214,6 +260,15 @@ class Curation(BaseDomain):
             cost=trained.cost,
             artefacts=(*trained.artefacts, pairs),
         )
+
+
+def goal_text(options: CurationOptions) -> str:
+    """The goal, with the kind of documents and what F1 is measured on."""
+    labels = [f"{options.quality} quality"] if options.quality else []
+    labels += [f"the category {options.category.replace('_', ' ')}"] if options.category else []
+    kind = f" All documents are of {' and of '.join(labels)}." if labels else ""
+    real = " Real documents have known passages among their lines, and tokens are compared on these."
+    return GOAL.format(documents=options.documents) + kind + (real if options.source else "")
 
 
 def contract_text(options: CurationOptions) -> str:

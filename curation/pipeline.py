@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from datatrove.data import Document
@@ -19,12 +20,15 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger as datatrove_logger
 
 from cognition.records import Cost, Failure, FailureKind, MachineFault
-from curation.cleaning import Allowance, Fault, Source, add, clean_batch, isolate
+from curation import referee
+from curation.cleaning import Allowance, Cleaned, Fault, Source, add, clean_batch, isolate
 from curation.strategy import STOCK, StockStep
 from tasks.sandbox.handle import Sandbox
 
 OpenSandbox = Callable[[], AbstractContextManager[Sandbox]]
 OnFault = Callable[[str, Fault], None]
+#: Longest text that the audit looks at, and how far a cleaned text may be longer than its original.
+AUDITED_CHARS, GROWTH, GROWTH_CHARS = 200_000, 1.5, 200
 LONGEST_FIELD = 500  # characters of a metadata field that a strategy is shown
 
 
@@ -44,6 +48,18 @@ class BatchSize:
     chars: int = 8_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Of every so many batches, the first among them, a sample is judged by the referee and cleaned in another order.
+
+    `on_finding` hears of each document that was reordered, invented, merged, or that comes out otherwise.
+    """
+
+    on_finding: OnFault
+    every: int = 10
+    documents: int = 40
+
+
 class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no types
     """Calls the candidate on every document. What it drops goes no further; faults are handed to `on_fault`.
 
@@ -61,10 +77,12 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
         allowance: Allowance,
         batch: BatchSize,
         on_fault: OnFault | None = None,
+        audit: Audit | None = None,
     ) -> None:
         super().__init__()
         self.code, self.open_sandbox, self.allowance, self.batch = code, open_sandbox, allowance, batch
-        self.on_fault = on_fault
+        self.on_fault, self.audit = on_fault, audit
+        self.audited = self._batches = 0
         self.received = self.dropped = self.faults = self.chars_in = self.chars_out = 0
         self.cost = Cost()
 
@@ -86,12 +104,43 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
                 raise StrategyFailed(tried)
             done = tried
         self.cost = add(self.cost, done.cost)
+        if self.audit is not None and self._batches % self.audit.every == 0:
+            self._look(self.audit, documents, sources, done.cleaned, sandbox)
+        self._batches += 1
         for document, text in zip(documents, done.cleaned, strict=True):
             self.received += 1
             self.chars_in += len(document.text)
             yield from self._passed_on(document, text)
 
+    def _look(
+        self,
+        audit: Audit,
+        documents: Sequence[Document],
+        sources: Sequence[Source],
+        cleaned: Sequence[Cleaned],
+        sandbox: Sandbox,
+    ) -> None:
+        rng = Random(self._batches)
+        fit = [
+            at
+            for at, text in enumerate(cleaned)
+            if isinstance(text, str) and len(sources[at].text) < AUDITED_CHARS and not _is_grown(sources[at].text, text)
+        ]
+        chosen = rng.sample(fit, min(audit.documents, len(fit)))
+        again = isolate(self.code, [sources[at] for at in chosen], sandbox, self.allowance)
+        self.cost = add(self.cost, again.cost)
+        self.audited += len(chosen)
+        for at, text in zip(chosen, again.cleaned, strict=True):
+            once = cleaned[at]
+            if text != once:
+                message = "it comes out otherwise in another order: the strategy keeps state, or draws lots"
+                audit.on_finding(documents[at].id, Fault("keeps state", message))
+            elif isinstance(once, str) and (name := referee.offence(sources[at].text, once)):
+                audit.on_finding(documents[at].id, Fault(name, "cleaning removes and repairs, and does nothing else"))
+
     def _passed_on(self, document: Document, text: str | Fault | None) -> Iterator[Document]:
+        if self.on_fault and isinstance(text, str) and _is_grown(document.text, text):
+            text = Fault("grows documents", f"{len(document.text)} characters became {len(text)}")
         if isinstance(text, Fault):
             self.faults += 1
             if self.on_fault is None:
@@ -105,6 +154,10 @@ class CandidateStep(PipelineStep):  # type: ignore[misc]  # datatrove has no typ
             self.chars_out += len(text)
             document.text = text
             yield document
+
+
+def _is_grown(original: str, text: str) -> bool:
+    return len(text) > GROWTH * len(original) + GROWTH_CHARS
 
 
 def stock(steps: Sequence[StockStep]) -> list[PipelineStep]:

@@ -34,6 +34,7 @@ from flows.engines import budget_of, engine_for
 from flows.home import open_home
 from flows.meter import Meter
 from flows.report import deliver
+from tasks.asking_models import about
 from tasks.codec import encode
 from tasks.engine import Engine
 from tasks.llm import BudgetExhausted
@@ -108,7 +109,8 @@ async def conduct(checked: Settings, enough: Enough | None = None, closing: Clos
     release_dead_claims(engine.archive, checked.name)
     if (waiting := await unapproved(engine, checked)) is not None:
         return waiting
-    await asyncio.to_thread(turns.prepare, engine)
+    with about(round_id(checked.name, 0)):
+        await asyncio.to_thread(turns.prepare, engine)
     if (gameable := await asyncio.to_thread(first_run.refusal, engine, checked)) is not None:
         return Ended("gameable", gameable)
     async with get_client() as client:

@@ -6,13 +6,10 @@ and prints.
 
 from __future__ import annotations
 
-import atexit
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,20 +19,20 @@ from rich.progress import Progress, TextColumn
 
 from cognition.archive import Archive
 from cognition.records import Failure
-from flows import output, registry
+from flows import curate_gallery, curate_rungs, curate_sweep, output, registry
 from flows.config import ConfigError, parse_assignments
+from flows.curate_strategy import Strategy, checked, sandbox_in
 from flows.home import Home, open_home
 from flows.output import JsonFlag
 from flows.programs import Named, named
-from tasks.sandbox import Pool, open_sandbox
-from tasks.sandbox.leftovers import own
-from tasks.sandbox.parse_gate import parse
 
 if TYPE_CHECKING:
     from curation.scale.apply import Applied, Plan, Watch
 
 app = typer.Typer(help="Clean data with a strategy that a campaign has found.", no_args_is_help=True)
-Strategy = Annotated[str, typer.Option("--strategy", help="A file, a candidate's id, or CAMPAIGN-best")]
+app.command(name="gallery")(curate_gallery.gallery)
+app.command(name="sweep")(curate_sweep.sweep)
+app.command(name="rung")(curate_rungs.rung)
 
 
 @app.command(name="apply")
@@ -49,8 +46,10 @@ def apply_command(
     id_column: Annotated[str, typer.Option(help="The column that names the document")] = "id",
     max_document_mb: Annotated[float, typer.Option(min=0.001, help="A larger document is recorded as a fault")] = 16.0,
     stop_at_fault: Annotated[bool, typer.Option(help="End a file at its first fault instead of recording it")] = False,
+    dedup: Annotated[str, typer.Option(help="minhash: keep one of near-equal documents, after the strategy")] = "",
     executor: Annotated[str, typer.Option(help="local, slurm or ray")] = "local",
     set_: Annotated[list[str] | None, typer.Option("--set", help="An executor's setting, slurm_partition=...")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Slurm: print the scripts and submit nothing")] = False,
     unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the strategy without isolation")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -63,12 +62,16 @@ def apply_command(
 
     if form not in ("", "jsonl", "jsonl.gz", "parquet"):
         raise ConfigError(f"--format {form}: expected jsonl, jsonl.gz or parquet")
+    if dedup not in ("", "minhash"):
+        raise ConfigError(f"--dedup {dedup}: expected minhash")
+    if dry_run and executor != "slurm":
+        raise ConfigError("--dry-run shows what Slurm would be given: add --executor slurm")
     home = open_home()
     code = named(home.archive_url, strategy, "curation").code
     opener = partial(sandbox_in, str(home.scratch), unsafe_no_sandbox)
     plan = Plan(
         code=code,
-        steps=_checked(code, opener),
+        steps=checked(code, opener),
         source=source,
         target=target.absolute(),
         form=form,
@@ -77,7 +80,11 @@ def apply_command(
         longest_mb=max_document_mb,
         stop_at_fault=stop_at_fault,
         executor=_executor(executor, workers, set_ or []),
+        dedup=dedup == "minhash",
     )
+    if dry_run:
+        _print_scripts(plan, opener)
+        return
     try:
         done = _run(plan, opener, quiet=as_json)
     except ShardStopped as stopped:
@@ -104,7 +111,7 @@ def examine(
     place = workspace(home.artefact_root, "curation-examined", _name_of(code))
     if again or not place.exists("result.json"):
         with sandbox_in(str(home.scratch), False) as sandbox:
-            _checked(code, partial(sandbox_in, str(home.scratch), False))
+            checked(code, partial(sandbox_in, str(home.scratch), False))
             measured = Curation(_options(home, found)).examine(code, 0, sandbox, place)
         if isinstance(measured, Failure):
             raise ConfigError(f"the strategy fails ({measured.kind}): {measured.reason}")
@@ -112,37 +119,6 @@ def examine(
         place.write("result.json", json.dumps(content).encode())
     result = json.loads(place.read("result.json"))
     output.present(result, as_json, _print_examined)
-
-
-@contextmanager
-def sandbox_in(scratch_root: str, unsafe: bool) -> Iterator[Pool]:
-    """The sandbox of this process, opened at first use: starting one costs a second, and there is a shard per file."""
-    yield _process_sandbox(scratch_root, unsafe)
-
-
-@cache
-def _process_sandbox(scratch_root: str, unsafe: bool) -> Pool:
-    preload = ("html", "json", "unicodedata", "dataclasses", "statistics", "textwrap")
-    sandbox = open_sandbox(own(Path(scratch_root)), unsafe=unsafe, preload=preload)
-    atexit.register(sandbox.close)  # where the process ends otherwise, its zygotes end with it
-    return sandbox
-
-
-def _checked(code: str, opener: Any) -> Any:
-    """The stock steps of a program that passes the same checks as a candidate. Raises ConfigError."""
-    from curation import rules
-    from curation.cleaning import stock_steps
-
-    with opener() as sandbox:
-        unparsed = parse(code, sandbox)
-        if unparsed is not None:
-            raise ConfigError(f"the strategy cannot be parsed: {unparsed.reason}")
-        if issues := rules.issues(code):
-            raise ConfigError(f"the strategy breaks a rule: {issues[0].message}")
-        steps = stock_steps(code, sandbox)
-    if isinstance(steps, Failure):
-        raise ConfigError(f"the strategy fails ({steps.kind}): {steps.reason}")
-    return steps
 
 
 def _options(home: Home, found: Named) -> Any:
@@ -188,6 +164,16 @@ def _run(plan: Plan, opener: Any, quiet: bool) -> Applied:
         raise ConfigError(str(error)) from error
 
 
+def _print_scripts(plan: Plan, opener: Any) -> None:
+    from curation.scale.apply import ApplyError, scripts
+
+    try:
+        for script in scripts(plan, opener):
+            output.console.print(script, soft_wrap=True, markup=False)
+    except ApplyError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _watcher(progress: Progress, bar: Any) -> Watch:
     def watch(done: int, counts: Any) -> None:
         text = f"{counts.read} documents read, {counts.kept} kept, {sum(counts.faults.values())} faults"
@@ -205,16 +191,28 @@ def _print_examined(out: Console, result: dict[str, Any]) -> None:
 
 def _show(done: Applied, as_json: bool) -> None:
     counts = done.counts
+    deduped = asdict(done.deduped) if done.deduped else None
     if as_json:
         content = {**asdict(counts), "shards": done.shards, "done_before": done.done_before, "books": str(done.books)}
-        output.print_json(content)
+        output.print_json({**content, "deduplicated": deduped, "submitted": done.submitted})
+        return
+    out = output.console
+    if done.submitted:
+        out.print(f"submitted; {done.done_before} of {done.shards} files are done. The same command says how far it is")
         return
     faults = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.faults.items())) or "none"
-    out = output.console
     out.print(f"{done.shards} files, {done.done_before} of them done before; {counts.read} documents read")
     out.print(
         f"kept {counts.kept}, dropped {counts.dropped_by_strategy} by the strategy and "
         f"{counts.dropped_by_stock_steps} by stock steps; faults: {faults}; unreadable files: {counts.unreadable_files}"
     )
+    if deduped:
+        out.print(
+            f"near-duplicates: {deduped['removed']} documents removed (clusters: {deduped['clusters']}), "
+            f"{deduped['kept']} written; the removed are named in {done.books / 'dedup' / 'removed'}",
+            soft_wrap=True,
+        )
+    findings = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.findings.items())) or "nothing"
+    out.print(f"audit of {counts.audited} documents (also cleaned in another order): {findings} found")
     share = counts.chars_out / counts.chars_in if counts.chars_in else 0.0
     out.print(f"{share:.1%} of the characters kept; every fault is named in {done.books / 'faults'}", soft_wrap=True)

@@ -32,9 +32,10 @@ from tasks.agents import (
     WordNovelty,
 )
 from tasks.analyzer import Analyzer, ModelAnalyzer, OffAnalyzer, RuleAnalyzer
+from tasks.asking_models import LoopAsker
 from tasks.check import static_faults
 from tasks.codec import fingerprint
-from tasks.contract import Domain
+from tasks.contract import AsksModels, Domain
 from tasks.embedding import Embedder
 from tasks.engine import Engine
 from tasks.judge import ModelJudge
@@ -159,6 +160,8 @@ def _open(settings: Settings, home: Home, world: World | None = None) -> _Opened
     budget = _budget(settings, archive) if world is None else None
     model = _model(settings, archive, budget) if world is None else _recorded(settings, archive)
     others = _other_researchers(settings, archive, budget, recorded=world is not None)
+    if model is not None and isinstance(domain, AsksModels):
+        domain.use_models(LoopAsker(model, frozenset(settings.models)))
     sandbox = _sandbox(settings, home, domain)
     embedder = Embedder(settings.retrieve.embedding) if settings.retrieve.embedding and world is None else None
     engine = Engine(

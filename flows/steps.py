@@ -133,7 +133,7 @@ def step_key(step: str, engine: Engine, settings: Settings, round: Round, *upstr
 
 def _sections(step: str, settings: Settings) -> list[Any]:
     """The settings that a step reads, as models or plain dictionaries."""
-    agents = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
+    agents: dict[str, Any] = {role: model.model_dump(mode="json") for role, model in settings.models.items()}
     # Only where there is a choice: the keys of campaigns without one stay what they were.
     choice = [model.model_dump(mode="json") for model in settings.more_researchers]
     choosing = [{"researchers": choice, "exploration": settings.researcher.exploration}] if choice else []
@@ -150,7 +150,8 @@ def _sections(step: str, settings: Settings) -> list[Any]:
         ],
         "check": [settings.check, agents],
         "train": [settings.evaluate, settings.sandbox],
-        "benchmark": [settings.evaluate, settings.sandbox],
+        # A domain may ask the judge; without one the key is as it always was.
+        "benchmark": [settings.evaluate, settings.sandbox, *([agents["judge"]] if "judge" in agents else [])],
         "analyze": [settings.evaluate, settings.analyze, agents],
     }
     return sections[step]

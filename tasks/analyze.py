@@ -20,6 +20,7 @@ from cognition.records import (
     round_id,
 )
 from tasks.analyzer import AnalysisInput
+from tasks.contract import Observes
 from tasks.engine import Engine, Round
 from tasks.judge import in_words, with_points
 from tasks.propose import Proposed
@@ -60,10 +61,12 @@ async def analyze(
     features = dict(engine_features(code, engine.brief.seed_program))
     if measured:
         features.update(engine.domain.features(measured[0]))
+    observed = engine.domain.observed(measured[0]) if measured and isinstance(engine.domain, Observes) else ()
+    lessons = (*analysis.lessons, *observed)
     if judgement is None:
-        return Analysed(outcome, analysis.text, features, analysis.lessons)
+        return Analysed(outcome, analysis.text, features, lessons)
     features |= {f"judge_{name}": points for name, points in judgement.points.items()}
-    return Analysed(outcome, f"{analysis.text}\n{in_words(judgement)}", features, analysis.lessons)
+    return Analysed(outcome, f"{analysis.text}\n{in_words(judgement)}", features, lessons)
 
 
 def score(engine: Engine, round: Round, measured: list[Measurements]) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from cognition.records import (
     JSON,
@@ -19,6 +19,7 @@ from cognition.records import (
     Failure,
     FailureKind,
     Item,
+    Lesson,
     MachineFault,
     Measurements,
     Outcome,
@@ -33,6 +34,8 @@ __all__ = [
     "DISCOVERED",
     "JSON",
     "Artefact",
+    "Asker",
+    "AsksModels",
     "BaseDomain",
     "Brief",
     "Cost",
@@ -44,12 +47,15 @@ __all__ = [
     "Issue",
     "Item",
     "Job",
+    "Lesson",
     "Limits",
     "MachineFault",
     "Measurements",
     "Needs",
     "Objective",
+    "Observes",
     "Outcome",
+    "Question",
     "Sandbox",
     "Score",
     "Slot",
@@ -169,6 +175,47 @@ class Workspace(Protocol):
 
     def exists(self, name: str) -> bool:
         """Whether `name` is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to a model. `texts` are foreign: they are fenced, so that none can pose as an instruction."""
+
+    task: str
+    texts: tuple[tuple[str, str], ...]  # label and text
+    longest_chars: int = 12_000  # of each text
+
+
+Answers = TypeVar("Answers")
+
+
+class Asker(Protocol):
+    """The campaign's models, for trusted code of a domain while it prepares or measures. Safe in worker threads."""
+
+    def serves(self, role: str) -> bool:
+        """Whether a model is set for that role."""
+
+    def ask_all(self, role: str, questions: Sequence[Question], answer: type[Answers]) -> list[Answers | Failure]:
+        """Answers of that pydantic type, in the order of the questions; a Failure where one cannot be used.
+
+        Each is paid for once per round. Raises MachineFault where the server is down or the budget is spent.
+        """
+
+
+@runtime_checkable
+class AsksModels(Protocol):
+    """A domain that asks models, if there are any."""
+
+    def use_models(self, asker: Asker) -> None:
+        """Called once, before anything else."""
+
+
+@runtime_checkable
+class Observes(Protocol):
+    """A domain that learns something about its data while it measures."""
+
+    def observed(self, measurements: Measurements) -> tuple[Lesson, ...]:
+        """Lessons beside the Analyzer's. Pure."""
 
 
 class Domain(Protocol):

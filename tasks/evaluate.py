@@ -9,6 +9,7 @@ import asyncio
 
 from cognition.records import Failure, Measurements
 from tasks.artefacts import UriWorkspace, workspace
+from tasks.asking_models import about
 from tasks.check import Checked
 from tasks.codec import fingerprint
 from tasks.contract import Trained
@@ -28,7 +29,10 @@ async def benchmark(
     """What trusted code measures on the result."""
     place = workspace_of(engine, round, checked.code, seed)
     rung = engine.evaluate.rung
-    return await asyncio.to_thread(engine.domain.benchmark, checked.code, trained, rung, seed, engine.sandbox, place)
+    with about(round.id):
+        return await asyncio.to_thread(
+            engine.domain.benchmark, checked.code, trained, rung, seed, engine.sandbox, place
+        )
 
 
 def workspace_of(engine: Engine, round: Round, code: str, seed: int) -> UriWorkspace:

@@ -10,14 +10,17 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
 
-from curation.corpus.document import Noisy, Recipe, spoil
+from cognition.records import MachineFault
+from curation.corpus.document import Noisy, Recipe, Spike, spoil
 from curation.corpus.real_text import Passage, passages
+from curation.labels import Category, Quality
 
 BUILD = 1  # raised whenever the code here or the families change what comes out
 HELD_OUT = 150
@@ -25,11 +28,31 @@ HELD_OUT = 150
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Documents to clean and held-out clean texts, with a fingerprint of both."""
+    """Documents to clean and held-out clean texts, with a fingerprint of all of it.
+
+    Real documents have no truth of their own (`truth` is empty): there `spikes` are known passages among their lines.
+    """
 
     documents: tuple[Noisy, ...]
     held_out: tuple[str, ...]
     fingerprint: str
+    spikes: tuple[Spike, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The documents of one category and quality; None: of all."""
+
+    category: Category | None = None
+    quality: Quality | None = None
+
+    @property
+    def key(self) -> list[str | None]:
+        """Part of a cache's key; nothing where nothing is chosen, so that older caches stay good."""
+        return [self.category, self.quality] if self.category or self.quality else []
+
+
+ALL = Chosen()
 
 
 def folder() -> Path:
@@ -37,42 +60,54 @@ def folder() -> Path:
     return Path(os.environ.get("NIGHTSHIFT_HOME", ".nightshift")).expanduser().resolve() / "cache" / "curation"
 
 
-@lru_cache(maxsize=8)
-def development(documents: int, seed: int) -> Corpus:
+@lru_cache(maxsize=16)
+def development(documents: int, seed: int, chosen: Chosen = ALL) -> Corpus:
     """The corpus that fitness is measured on."""
     from curation.corpus.noise import DEVELOPMENT
 
-    return _cached("development", documents, seed, DEVELOPMENT)
+    return _built("development", documents, seed, DEVELOPMENT, chosen)
 
 
-@lru_cache(maxsize=8)
-def test(documents: int, seed: int) -> Corpus:
+@lru_cache(maxsize=16)
+def test(documents: int, seed: int, chosen: Chosen = ALL) -> Corpus:  # noqa: PT028 - no test of pytest's
     """The corpus of the hidden families, for finalists."""
     from curation.corpus.hidden import HIDDEN
 
-    return _cached("test", documents, seed, HIDDEN)
+    return _built("test", documents, seed, HIDDEN, chosen)
 
 
-def _cached(kind: str, documents: int, seed: int, recipe: Recipe) -> Corpus:
+def _built(kind: str, documents: int, seed: int, recipe: Recipe, chosen: Chosen) -> Corpus:
     versions = [sys.version.split()[0], version("numpy"), version("scipy")]
-    key = hashlib.sha256(json.dumps([BUILD, kind, documents, seed, versions]).encode()).hexdigest()[:12]
-    path = folder() / f"{kind}-{documents}-{seed}-{key}.json"
+    parts: list[object] = [BUILD, kind, documents, seed, versions, *chosen.key]
+    name = f"{kind}-{documents}-{seed}"
+    return cached(name, parts, lambda: build(kind, documents, seed, recipe, chosen))
+
+
+def cached(name: str, parts: list[object], make: Callable[[], Corpus]) -> Corpus:
+    """A corpus from its file, which is made if it is not there. `parts`: everything that it depends on."""
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    path = folder() / f"{name}-{key}.json"
     if not path.exists():
-        _write(path, build(kind, documents, seed, recipe))
+        _write(path, make())
     return _read(path)
 
 
-def build(kind: str, documents: int, seed: int, recipe: Recipe) -> Corpus:
+def build(kind: str, documents: int, seed: int, recipe: Recipe, chosen: Chosen = ALL) -> Corpus:
     """The corpus itself. No passage serves twice: development, test, held out."""
     found = passages(seed)
     held_out, rest = found[:HELD_OUT], found[HELD_OUT:]
     half = len(rest) // 2
     pool = rest[:half] if kind == "development" else rest[half:]
+    pool = tuple(passage for passage in pool if chosen.category in (None, passage.category))
     if len(pool) < documents:
-        raise ValueError(f"this machine has {len(pool)} passages for {kind}; {documents} documents were asked for")
+        what = f"{kind} of {chosen.category}" if chosen.category else kind
+        raise MachineFault(
+            f"the offline corpus has {len(pool)} passages for {what}; {documents} documents were asked for: lower "
+            "options.documents, or name a source of your own (options.source)"
+        )
     rng = Random(f"{kind}/{seed}")
-    noisy = tuple(spoil(passage, recipe, rng) for passage in pool[:documents])
-    return _with_fingerprint(noisy, tuple(passage.text for passage in held_out[:documents]))
+    noisy = tuple(spoil(passage, recipe, rng, chosen.quality) for passage in pool[:documents])
+    return with_fingerprint(noisy, tuple(passage.text for passage in held_out[:documents]))
 
 
 def example(passage: str, recipe: Recipe, seed: int) -> Noisy:
@@ -80,15 +115,22 @@ def example(passage: str, recipe: Recipe, seed: int) -> Noisy:
     return spoil(Passage(passage, "computer_science"), recipe, Random(seed))
 
 
-def _with_fingerprint(documents: tuple[Noisy, ...], held_out: tuple[str, ...]) -> Corpus:
-    content = json.dumps([[asdict(each) for each in documents], held_out], sort_keys=True)
-    return Corpus(documents, held_out, hashlib.sha256(content.encode()).hexdigest()[:12])
+def with_fingerprint(documents: tuple[Noisy, ...], held_out: tuple[str, ...], spikes: tuple[Spike, ...] = ()) -> Corpus:
+    """The corpus of these parts."""
+    parts: list[object] = [[asdict(each) for each in documents], held_out]
+    parts += [[asdict(spike) for spike in spikes]] if spikes else []
+    content = json.dumps(parts, sort_keys=True)
+    return Corpus(documents, held_out, hashlib.sha256(content.encode()).hexdigest()[:12], spikes)
 
 
 def _write(path: Path, corpus: Corpus) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    content = {"documents": [asdict(each) for each in corpus.documents], "held_out": corpus.held_out}
+    content = {
+        "documents": [asdict(each) for each in corpus.documents],
+        "held_out": corpus.held_out,
+        "spikes": [asdict(each) for each in corpus.spikes],
+    }
     part.write_text(json.dumps(content), encoding="utf-8")
     part.replace(path)
 
@@ -99,4 +141,5 @@ def _read(path: Path) -> Corpus:
         Noisy(**{**each, "private": tuple(each["private"]), "families": tuple(each["families"])})
         for each in content["documents"]
     )
-    return _with_fingerprint(documents, tuple(content["held_out"]))
+    spikes = tuple(Spike(**each) for each in content["spikes"]) if "spikes" in content else ()  # older caches
+    return with_fingerprint(documents, tuple(content["held_out"]), spikes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from curation.corpus.real_text import Passage
+from curation.labels import Quality
 
 
 @dataclass(slots=True)
@@ -45,6 +46,15 @@ class Noisy:
     families: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """A known passage among the lines of a real document: clean, so it should stay, or noise, so it should go."""
+
+    document: int
+    text: str
+    is_clean: bool
+
+
 Family = Callable[[Draft, Random], None]
 
 
@@ -59,10 +69,11 @@ class Recipe:
     counts: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"high": (1, 3), "low": (3, 7)})
 
 
-def spoil(passage: Passage, recipe: Recipe, rng: Random) -> Noisy:
-    """A passage with noise of some families; now and then junk in its place."""
+def spoil(passage: Passage, recipe: Recipe, rng: Random, only: Quality | None = None) -> Noisy:
+    """A passage with noise of some families; now and then junk in its place, which is of low quality."""
     quality = rng.choice(("high", "low"))
-    if rng.random() < recipe.junk_share:
+    quality = only or quality
+    if rng.random() < recipe.junk_share and only != "high":
         return Noisy(recipe.junk(rng), "", passage.category, "low", (), ("junk",))
     draft = Draft([Line(text, text) for text in passage.text.split("\n")])
     names = sorted(recipe.families)

@@ -48,6 +48,41 @@ def clean(candidate_path: str, request: dict[str, Any]) -> list[Result]:
     return [_one(function, text, metadata, cpu_s) for text, metadata in documents]
 
 
+def trace(candidate_path: str, request: dict[str, Any]) -> list[list[Any]]:
+    """For every document the result, and the text after each call of a rule: pairs [rule, text].
+
+    Rules are functions of the module that `clean` calls by their names; text None: the rule said no to the document.
+    What a strategy shows here is a claim; the caller compares it with the result.
+    """
+    documents, cpu_s = request["documents"], request["document_cpu_s"]
+    signal.signal(signal.SIGPROF, _ring)
+    namespace = load(candidate_path)
+    calls: list[list[Any]] = []
+    for name in request["rules"]:
+        if callable(namespace.get(name)):
+            namespace[name] = _watched(name, namespace[name], calls)
+    answers = []
+    for text, metadata in documents:
+        calls.clear()
+        result = _one(namespace["clean"], text, metadata, cpu_s)
+        answers.append([result, [call for call in calls if call[1] is None or _is_storable(call[1])]])
+    return answers
+
+
+def _watched(name: str, rule: Callable[..., Any], calls: list[list[Any]]) -> Callable[..., Any]:
+    def watched(*arguments: Any) -> Any:
+        answer = rule(*arguments)
+        if type(answer) is str:
+            calls.append([name, answer])
+        elif type(answer) is list and all(type(line) is str for line in answer):
+            calls.append([name, "\n".join(answer)])
+        elif answer is False:
+            calls.append([name, None])
+        return answer
+
+    return watched
+
+
 def load(candidate_path: str) -> dict[str, Any]:
     """The candidate's module namespace, made while nothing else can be opened any more."""
     code = Path(candidate_path).read_text(encoding="utf-8")

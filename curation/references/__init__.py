@@ -1,8 +1,9 @@
 """Strategies that people wrote, to compare with: read as text and run like any candidate, never imported.
 
 `c4`, `gopher` and `fineweb` are heuristic filters only, built from Datatrove's stock steps: not the data sets of those
-names, which were also selected by language, by model classifiers and by deduplication. Left out because they need a
-download: FineWeb-Edu, DCLM and Ultra-FineWeb, which select documents by a classifier.
+names, which were also selected by language, by model classifiers and by deduplication. FineWeb-Edu, DCLM and
+Ultra-FineWeb select documents by a classifier that has to be downloaded: named in the table, and skipped with the
+reason (classifiers.py runs FineWeb-Edu's where it is on this machine).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ NAMES = ("drop", "over_delete", "keep_half", "raw", "html_only", "sensible")
 HEURISTIC_FILTERS = ("c4", "gopher", "fineweb")
 LABELS = {name: f"{name} (heuristic filters)" for name in HEURISTIC_FILTERS}
 NOT_HERE = {
-    "FineWeb-Edu": "its classifier has to be downloaded",
-    "DCLM": "its fastText classifier has to be downloaded",
-    "Ultra-FineWeb": "its fastText classifier has to be downloaded",
+    "FineWeb-Edu": "its classifier has to be downloaded; --fineweb-edu FOLDER runs it",
+    "DCLM": "its fastText classifier has to be downloaded, and nothing here loads one",
+    "Ultra-FineWeb": "its fastText classifier has to be downloaded, and nothing here loads one",
 }
 
 

@@ -34,16 +34,19 @@ class Counts:
     chars_in: int = 0
     chars_out: int = 0
     sandbox_cpu_s: float = 0.0
+    audited: int = 0  # documents that the referee looked at, and that were cleaned once more in another order
+    findings: dict[str, int] = field(default_factory=dict)  # what it found; these documents are written all the same
 
     def add(self, other: Counts) -> None:
         """Add another shard's."""
-        for name in ("read", "kept", "dropped_by_stock_steps", "dropped_by_strategy", "unreadable_files"):
+        for name in ("read", "kept", "dropped_by_stock_steps", "dropped_by_strategy", "unreadable_files", "audited"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.chars_in += other.chars_in
         self.chars_out += other.chars_out
         self.sandbox_cpu_s += other.sandbox_cpu_s
-        for kind, count in other.faults.items():
-            self.faults[kind] = self.faults.get(kind, 0) + count
+        for mine, theirs in ((self.faults, other.faults), (self.findings, other.findings)):
+            for kind, count in theirs.items():
+                mine[kind] = mine.get(kind, 0) + count
 
 
 class Ledger:
@@ -69,8 +72,16 @@ class Ledger:
             self.counts.unreadable_files += 1
         else:
             self.counts.faults[fault.kind] = self.counts.faults.get(fault.kind, 0) + 1
+        self._name(document, fault, {"file": is_file})
+
+    def finding(self, document: str, fault: Fault) -> None:
+        """Record what the audit found in a document that is written all the same. Raises as `fault` does."""
+        self.counts.findings[fault.kind] = self.counts.findings.get(fault.kind, 0) + 1
+        self._name(document, fault, {"file": False, "written": True})
+
+    def _name(self, document: str, fault: Fault, more: dict[str, bool]) -> None:
         assert self._faults is not None, "start() comes first"
-        line = {"document": document, "kind": fault.kind, "message": fault.message, "file": is_file}
+        line = {"document": document, "kind": fault.kind, "message": fault.message, **more}
         self._faults.write(json.dumps(line, ensure_ascii=True) + "\n")
         self._faults.flush()
         if self.stop_at_fault:

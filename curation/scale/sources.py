@@ -14,12 +14,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Category = Literal["mathematics", "computer_science", "medicine", "other_stem"]
-Quality = Literal["high", "low"]
+from curation.labels import Category, Quality
 
 
 class SourceSettings(BaseModel):
@@ -152,13 +151,19 @@ def sample(source: SourceSettings, most: int) -> list[Sampled]:
     return list(itertools.islice(_documents(source), most))
 
 
+def sample_all(source: SourceSettings) -> Iterator[str]:
+    """The texts of all documents of a source."""
+    return (document.text for document in _documents(source))
+
+
 def _documents(source: SourceSettings) -> Iterator[Sampled]:
     from datatrove.io import get_datafolder
 
     from curation.scale.ledger import Ledger
     from curation.scale.readers import RecordingReader
 
-    files = get_datafolder(source.root).list_files(glob_pattern=source.pattern)
+    found = get_datafolder(source.root).list_files(glob_pattern=source.pattern)
+    files = [name for name in found if not name.startswith(".")]  # such as the books of an output of `apply`
     with tempfile.TemporaryDirectory() as books:
         paths = Path(books) / "paths.txt"
         paths.write_text("".join(f"{name}\n" for name in files), encoding="utf-8")

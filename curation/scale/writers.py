@@ -1,12 +1,16 @@
-"""The end of the pipeline: Datatrove's writers with the input's columns, and the step that closes a shard's books."""
+"""The end of the pipeline: Datatrove's writers with the input's columns, and the step that closes a shard's books.
+
+Values that JSON has no form for are written in one that can be read back: bytes as base64, other things as their text.
+"""
 
 from __future__ import annotations
 
-import json
+import base64
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.writers.jsonl import JsonlWriter
@@ -29,7 +33,24 @@ class Rows:
         row = {self.id_key: document.id, self.text_key: document.text}
         if self.flat:
             return {**document.metadata, **row}
-        return {**row, "metadata": json.dumps(document.metadata, default=str)}
+        return {**row, "metadata": as_json(document.metadata).decode()}
+
+
+def as_json(row: dict[str, Any], ending: int = 0) -> bytes:
+    """A row as JSON, whatever its columns held. `ending`: orjson's option for a line's end."""
+    return orjson.dumps(row, default=_told, option=orjson.OPT_NON_STR_KEYS | ending)
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """The same values as JSON has them."""
+    read: dict[str, Any] = orjson.loads(as_json(row))
+    return read
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)  # decimals, durations and whatever else a parquet column may hold
 
 
 class _Lean:
@@ -46,6 +67,9 @@ class _Lean:
 
 class LeanJsonl(_Lean, JsonlWriter):  # type: ignore[misc]  # datatrove has no types
     """Datatrove's writer of JSON lines."""
+
+    def _write(self, document: dict[str, Any], file_handler: Any, _filename: str) -> None:
+        file_handler.write(as_json(document, orjson.OPT_APPEND_NEWLINE))
 
 
 class LeanParquet(_Lean, ParquetWriter):  # type: ignore[misc]
@@ -83,6 +107,7 @@ class Account(PipelineStep):  # type: ignore[misc]  # datatrove has no types
         counts = self.ledger.counts
         counts.chars_in, counts.chars_out = candidate.chars_in, candidate.chars_out
         counts.dropped_by_strategy, counts.sandbox_cpu_s = candidate.dropped, candidate.cost.cpu_s
+        counts.audited = candidate.audited
         read_well = counts.read - sum(counts.faults.values()) + candidate.faults
         counts.dropped_by_stock_steps = read_well - candidate.received
         self.ledger.finish()

@@ -62,7 +62,7 @@ def _refuse(campaign: Campaign, settings: Settings, drawn: Sequence[DrawnRound])
         )
     if settings.check.novelty == "model" and settings.retrieve.embedding is not None:
         raise ConfigError(
-            f"{campaign.name} looked for near-duplicates by vectors, and what an endpoint says is not part of a recording"
+            f"{campaign.name} looked for near-duplicates by vectors, and these are not part of a recording"
         )
     for round in sorted(drawn, key=lambda round: round.index):
         if round.was_reopened:

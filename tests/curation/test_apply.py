@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from cognition.records import Cost, Failure, FailureKind, MachineFault
 from curation.cleaning import Allowance
 from curation.scale import executors
-from curation.scale.apply import ApplyError, Plan, apply, inputs
+from curation.scale.apply import ApplyError, Plan, apply, inputs, scripts
 from curation.scale.executors import ExecutorSettings
 from curation.scale.ledger import Counts, ShardStopped
 from curation.strategy import read_steps
@@ -67,7 +72,7 @@ def opener(fake: Fake) -> Any:
 
 
 def plan_of(tmp_path: Path, **changes: Any) -> Plan:
-    return replace(Plan(STRIP, (), tmp_path / "in", tmp_path / "out"), **changes)
+    return replace(Plan(STRIP, (), tmp_path / "in", tmp_path / "out", audit_every=0), **changes)
 
 
 def write(folder: Path, name: str, *lines: bytes | dict[str, Any]) -> None:
@@ -242,3 +247,150 @@ def test_a_column_that_python_cannot_hold_is_a_fault_of_its_file(tmp_path: Path,
     pq.write_table(pa.table({"text": ["fine"], "title": broken}), tmp_path / "in" / "a.parquet")
     done = apply(plan_of(tmp_path), opener)
     assert (done.counts.unreadable_files, done.counts.kept) == (1, 0)
+
+
+def test_inputs_with_other_contents_under_the_same_names_are_refused(tmp_path: Path, opener: Any) -> None:
+    write(tmp_path / "in", "a.jsonl", {"text": "one"})
+    write(tmp_path / "in", "b.jsonl", {"text": "two"})
+    apply(plan_of(tmp_path), opener)
+    assert apply(plan_of(tmp_path), opener).done_before == 2
+    before = (tmp_path / "in" / "b.jsonl").stat()
+    (tmp_path / "in" / "b.jsonl").write_text('{"text": "2wo"}\n')  # the same size
+    os.utime(tmp_path / "in" / "b.jsonl", ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ApplyError, match=r"1 with other contents or times, such as b\.jsonl"):
+        apply(plan_of(tmp_path), opener)
+
+
+def test_columns_that_json_cannot_hold_are_written_as_base64_or_text(tmp_path: Path, opener: Any) -> None:
+    (tmp_path / "in").mkdir()
+    columns = {"text": ["one"], "raw": [b"\x00\xff"], "price": [Decimal("1.50")], "took": [timedelta(seconds=3)]}
+    pq.write_table(pa.table(columns), tmp_path / "in" / "a.parquet")
+    expected = {"raw": "AP8=", "price": "1.50", "took": "0:00:03"}
+    for form in ("jsonl", "parquet"):
+        done = apply(plan_of(tmp_path, form=form, target=tmp_path / form), opener)
+        assert done.counts.kept == 1
+    row = json.loads((tmp_path / "jsonl" / "00000.jsonl").read_text())
+    assert {key: row[key] for key in expected} == expected
+    [other] = pq.read_table(tmp_path / "parquet" / "00000.parquet").to_pylist()
+    assert json.loads(other["metadata"]) == expected
+
+
+class Odd:
+    """A sandbox whose strategy does what cleaning does not, by the document's first word."""
+
+    tier = "fake"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def run(self, job: Job) -> Finished | Failure:
+        self.calls += 1
+        return Finished([self._clean(text) for text, _ in job.request["documents"]], cost=Cost(0.1))
+
+    def _clean(self, text: str) -> str:
+        kind = text.split()[0]
+        if kind == "grow":
+            return text * 3 + "x" * 300
+        if kind == "reorder":
+            return " ".join(reversed(text.split()))
+        if kind == "invent":
+            return "Zebras graze quietly beneath enormous baobab trees while elephants wander across dusty plains."
+        return text + f" {self.calls}" if kind == "state" else text
+
+
+PROSE = (
+    "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo"
+)
+
+
+@pytest.fixture
+def odd() -> Any:
+    sandbox = Odd()
+
+    @contextmanager
+    def open_odd() -> Iterator[Sandbox]:
+        yield sandbox
+
+    return open_odd
+
+
+def test_a_strategy_that_reorders_invents_grows_or_keeps_state_is_named(tmp_path: Path, odd: Any) -> None:
+    kinds = ("good", "reorder", "invent", "grow", "state")
+    write(tmp_path / "in", "a.jsonl", *[{"id": kind, "text": f"{kind} {PROSE}"} for kind in kinds])
+    plan = plan_of(tmp_path, audit_every=1)
+    done = apply(plan, odd)
+    assert sorted(faults(plan)) == [
+        ("grow", "grows documents"),
+        ("invent", "invents text"),
+        ("reorder", "reorders text"),
+        ("state", "keeps state"),
+    ]
+    assert (done.counts.kept, done.counts.faults) == (4, {"grows documents": 1})  # what the audit finds is written
+    assert done.counts.findings == {"invents text": 1, "reorders text": 1, "keeps state": 1}
+    assert done.counts.audited == 4
+    with pytest.raises(ShardStopped, match=r"reorders text|invents text|keeps state"):
+        apply(plan_of(tmp_path, audit_every=1, stop_at_fault=True, target=tmp_path / "other"), odd)
+
+
+def test_a_strategy_that_merges_documents_is_named(tmp_path: Path) -> None:
+    class Merging:
+        tier = "fake"
+
+        def run(self, job: Job) -> Finished | Failure:
+            texts = [text for text, _ in job.request["documents"]]
+            return Finished(["".join(texts)] if len(texts) < 3 else texts[:-1], cost=Cost(0.1))
+
+    @contextmanager
+    def opener() -> Iterator[Sandbox]:
+        yield Merging()
+
+    write(tmp_path / "in", "a.jsonl", *[{"id": str(n), "text": f"text {n}"} for n in range(4)])
+    plan = plan_of(tmp_path)
+    done = apply(plan, opener)
+    assert (done.counts.kept, texts(tmp_path / "out" / "00000.jsonl")) == (4, [f"text {n}" for n in range(4)])
+
+
+@pytest.mark.slow
+def test_a_document_of_50_mb_is_a_fault_or_is_cleaned_as_configured(tmp_path: Path, opener: Any) -> None:
+    large = "many words and nothing else. " * (50 * 2**20 // 29)
+    write(
+        tmp_path / "in", "a.jsonl", {"id": "small", "text": "first"}, {"id": "large", "text": large}, {"text": "last"}
+    )
+    plan = plan_of(tmp_path)
+    apply(plan, opener)
+    assert (texts(tmp_path / "out" / "00000.jsonl"), faults(plan)) == (["first", "last"], [("a.jsonl/1", "too_large")])
+    wide = plan_of(tmp_path, longest_mb=64.0, target=tmp_path / "wide")
+    assert apply(wide, opener).counts.kept == 3
+    assert [len(text) for text in texts(tmp_path / "wide" / "00000.jsonl")] == [5, len(large), 4]
+
+
+def test_slurm_is_shown_what_it_would_get(tmp_path: Path) -> None:
+    write(tmp_path / "in", "a.jsonl", {"text": "x"})
+    write(tmp_path / "in", "b.jsonl", {"text": "y"})
+    settings = ExecutorSettings(
+        kind="slurm", slurm_partition="cpu", workers=8, slurm_environment="source venv/activate"
+    )
+    plan = plan_of(tmp_path, executor=settings, dedup=True)
+    found = scripts(plan, open_nothing)
+    names = ["nightshift-curate", *(f"nightshift-{name}" for name in ("signatures", "pairs", "clusters", "filter"))]
+    assert [line for script in found for line in script.splitlines() if "job-name" in line] == [
+        f"#SBATCH --job-name={name}" for name in names
+    ]
+    arrays = [line for script in found for line in script.splitlines() if "--array" in line]
+    assert arrays == [f"#SBATCH --array=0-{last}%8" for last in (1, 1, 13, 0, 1)]
+    for script in found:
+        assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+        assert "#SBATCH --partition=cpu" in script
+        assert "source venv/activate" in script
+    assert f"launch_pickled_pipeline {plan.books}/executor.pik" in found[0]
+    assert not (tmp_path / "out").exists()
+
+
+def open_nothing() -> Any:
+    """An opener that can travel; nothing is opened."""
+    raise AssertionError("a dry run opens no sandbox")
+
+
+def test_settings_of_slurm_are_checked() -> None:
+    with pytest.raises(ValidationError, match="slurm_time"):
+        ExecutorSettings(kind="slurm", slurm_time="noon")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -16,7 +17,7 @@ from curation.cleaning import Fault
 from curation.corpus import hidden, noise
 from curation.corpus.build import Corpus, build, example
 from curation.corpus.document import Noisy, Recipe
-from curation.discovery import as_json, discover
+from curation.discovery import as_json, discover, items
 from curation.domain import Curation
 from curation.evaluation import evaluate
 from curation.measure import ngram, tokens
@@ -188,9 +189,11 @@ class TestJudge:
         seen: list[tuple[str, str]] = []
 
         class Recorder:
-            def judge(self, original: str, cleaned: str) -> Judgement:
-                seen.append((original, cleaned))
-                return RuleJudge().judge(original, cleaned)
+            label = "recorder"
+
+            def judge_all(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement | None]:
+                seen.extend(pairs)
+                return RuleJudge().judge_all(pairs)
 
         originals = [f"{TEXT} Number {index}." for index in range(80)]
         verdict = judge_pairs(originals, [text[:-3] for text in originals], Recorder(), 3)
@@ -268,10 +271,10 @@ class TestDomain:
         assert Curation().score([made[0]], [made[0]]) == Score(0.5, 0.1, 1)
 
     def test_discovered_issues_are_items_with_evidence(self, corpus: Corpus) -> None:
-        items = TypeAdapter(tuple[Item, ...]).validate_json(as_json(discover(corpus.documents)))
-        assert len({item.id for item in items}) == len(items) > 5
-        assert {item.domain for item in items} == {"curation"}
-        assert all("Seen in documents" in item.background and item.guidance for item in items)
+        found = TypeAdapter(tuple[Item, ...]).validate_json(as_json(items(corpus.documents)))
+        assert len({item.id for item in found}) == len(found) > 5
+        assert {item.domain for item in found} == {"curation"}
+        assert all("Seen in documents" in item.background and item.guidance for item in found)
 
     def test_discovery_looks_at_texts_only(self) -> None:
         same = [Noisy("<p>x</p>", truth, "c", "low") for truth in ("a", "b")]
