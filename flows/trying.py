@@ -57,7 +57,7 @@ def attempt(
 
 def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
     """The engine's order of things, without the engine; the domain is prepared. Raises MachineFault."""
-    problem = parse_gate.parse(code, sandbox)
+    problem = parse_gate.parse(code, sandbox, is_tree=domain.brief().tree is not None)
     if problem is not None:
         return Attempt(problem, sandbox_tier=sandbox.tier)
     workspace = UriWorkspace(folder.joinpath("workspace").as_uri())

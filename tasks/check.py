@@ -54,7 +54,8 @@ async def examine(engine: Engine, code: str) -> Failure | None:
     The sandbox is waited for in a thread. The static rules run in this one: CPython counts the depth of the syntax
     trees it builds per interpreter, so two threads in `ast.parse` at once can fail with a SystemError.
     """
-    unparsed = await asyncio.to_thread(parse, code, engine.sandbox, max_kb=engine.check.max_code_kb)
+    is_tree, max_kb = engine.brief.tree is not None, engine.check.max_code_kb
+    unparsed = await asyncio.to_thread(parse, code, engine.sandbox, max_kb=max_kb, is_tree=is_tree)
     if unparsed is not None:
         return unparsed
     issues = engine.domain.check(code) or await asyncio.to_thread(engine.domain.probe, code, engine.sandbox)
