@@ -42,7 +42,7 @@ def new(
 @app.command("try")
 def try_(
     problem: Annotated[str, typer.Argument(help="A problem's name or folder")],
-    program: Annotated[Path | None, typer.Argument(help="A program; the seed program if left out")] = None,
+    program: Annotated[Path | None, typer.Argument(help="A program, or a folder; the seed if left out")] = None,
     rung: Annotated[str | None, typer.Option(help="The scale of experiment; the cheapest if left out")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the evaluation")] = 0,
     option: Annotated[list[str] | None, typer.Option(help="An option of the problem, e.g. n=32")] = None,
@@ -51,7 +51,7 @@ def try_(
     """Try one program on a problem, in the sandbox; nothing is recorded. Exit code 1 if it gets no score."""
     from flows import trying
 
-    code = None if program is None else program.read_text(encoding="utf-8", errors="surrogateescape")
+    code = None if program is None else trying.program_at(program)
     options = config.parse_assignments(option or [])
     tried = trying.attempt(problem, code, options=options, rung=rung, seed=seed)
     present(views.attempt_report(tried), as_json, views.print_attempt)

@@ -12,7 +12,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from cognition.records import JSON, MachineFault
 from flows import registry
 from flows.auditing import cheats
 from flows.auditing.cheats import Cheat, Targets
-from flows.auditing.surgery import operable
+from flows.auditing.surgery import operable_in
 from flows.config import ConfigError
 from flows.trying import Attempt, judged
 from tasks.artefacts import UriWorkspace
@@ -97,13 +97,15 @@ def _attacked(domain: Domain, targets: Targets, rung: str, tier: str, run: Calla
     first, second = (_honest(run(brief.seed_program), domain.name) for _ in range(2))
     bar = max(first, second) + 3.0 * abs(first - second) + 1e-9 * abs(first)
     found = [_finding(cheat, bar, run) for cheat in _own(domain)]
-    seed = operable(brief.seed_program, getattr(domain, "entry", None))
+    seed, whole = operable_in(brief, getattr(domain, "entry", None))
     if seed is None:
-        found.append(Finding("all generic cheats", "claim", "not tried", None, "", "the seed program has no function"))
+        found.append(
+            Finding("all generic cheats", "claim", "not tried", None, "", "no function of the seed's can be changed")
+        )
     else:
-        control = run(cheats.control(seed, targets))
+        control = run(whole(cheats.control(seed, targets)))
         why = _why_not(control)
-        for cheat in cheats.generic(seed, targets):
+        for cheat in [replace(each, code=whole(each.code)) for each in cheats.generic(seed, targets)]:
             found.append(_untried(cheat, why) if cheat.kind == "reach" and why else _finding(cheat, bar, run))
     return Audit(domain.name, rung, tier, max(first, second), first == second, tuple(found))
 
