@@ -116,13 +116,13 @@ def _into_old(
         if below is None and base != "HEAD":
             raise ConfigError(f"{path} has no revision {base!r} for the branch to start from")
         known = repository.blobs(below) if below is not None else {}
-        wanted = repository.stored({name: text for name, text in first.files.items() if text is not None})
-        if (different := place.clash(wanted, known)) is not None:
+        written = {name: text for name, text in {**change.files, **first.files}.items() if text is not None}
+        if (different := place.clash(repository.stored(written), known)) is not None:
             raise ConfigError(
-                f"{different} in {path} is not the seed's at {base}: name another revision with --base or another "
-                "folder with --into"
+                f"{different} in {path} is something else at {base} than the seed or the candidate have there: name "
+                "another revision with --base or another folder with --into"
             )
-        if any(name not in known for name in wanted):
+        if any(name not in known for name in first.files):
             below = repository.commit(first, below)
         made = repository.commit(change, below)
         is_new = repository.branch(branch, made)

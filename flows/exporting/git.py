@@ -96,11 +96,21 @@ class Repository:
 
 def check_branch(name: str) -> None:
     """Raises GitFailed for what can be no branch."""
+    program()
     try:
         _run(["check-ref-format", f"refs/heads/{name}"], Path.cwd(), "", {})
     except GitFailed:
-        name_error = f"{name!r} can be no branch's name"
-        raise GitFailed(name_error) from None
+        raise GitFailed(f"{name!r} can be no branch's name") from None
+    if name.startswith("-"):
+        raise GitFailed(f"{name!r} can be no branch's name")
+
+
+def program() -> str:
+    """Where git is. Raises GitFailed if it is nowhere."""
+    found = shutil.which("git")
+    if found is None:
+        raise GitFailed("the program git is not installed, and export needs it: apt install git, or brew install git")
+    return found
 
 
 @contextmanager
@@ -158,14 +168,11 @@ def _signed(at_s: int) -> dict[str, str]:
 
 
 def _run(arguments: list[str], folder: Path, text: str, own: Mapping[str, str]) -> str:
-    program = shutil.which("git")
-    if program is None:
-        raise GitFailed("the program git is not installed, and export needs it: apt install git, or brew install git")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **own}
     try:
         done = subprocess.run(
-            [program, *_SAFE, *arguments], input=text.encode(), capture_output=True, cwd=folder, env=environment,
+            [program(), *_SAFE, *arguments], input=text.encode(), capture_output=True, cwd=folder, env=environment,
             timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Where a candidate's files go in a repository, and the two commits that bring them: the seed, then the change. Pure."""
+"""Where a candidate's files go in a repository, as paths. Pure but for asking whether folders are there."""
 
 from __future__ import annotations
 
@@ -54,9 +54,16 @@ def checked(folder: str) -> str:
     return folder.rstrip("/")
 
 
-def clash(seed: Mapping[str, str], base: Mapping[str, str]) -> str | None:
-    """The first file of the seed that the base has with another content (both by hash), or None."""
-    return next((path for path, found in seed.items() if base.get(path, found) != found), None)
+def clash(wanted: Mapping[str, str], base: Mapping[str, str]) -> str | None:
+    """The first path that the base has with another content (both by hash), or as a folder, or that is below a file."""
+    folders = {path[:at] for path in base for at in range(len(path)) if path[at] == "/"}
+    for path, found in wanted.items():
+        above = [path[:at] for at in range(len(path)) if path[at] == "/"]
+        if path in folders or base.get(path, found) != found:
+            return path
+        if (file := next((each for each in above if each in base), None)) is not None:
+            return file
+    return None
 
 
 def _joined(folder: str, name: str) -> str:

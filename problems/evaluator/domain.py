@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from problems.folder.domain import ANSWER, FolderProblem, ProblemError
 from tasks.contract import (
     JSON,
