@@ -23,17 +23,22 @@ def new(
     ] = None,
     seed_program: Annotated[Path | None, typer.Option(help="Its seed program, if it is not beside it")] = None,
     metric: Annotated[str, typer.Option(help="The evaluator's metric to maximise")] = "combined_score",
+    files: Annotated[bool, typer.Option("--files", help="The candidate is a folder of files; needs a model")] = False,
 ) -> None:
     """Make a folder for a problem of your own, which runs at once."""
     from flows import scaffold
 
+    if from_evaluator is not None and files:
+        raise config.ConfigError("--files and --from-evaluator do not go together: an evaluator takes one program file")
     if from_evaluator is None:
-        files = scaffold.new(folder)
+        made = scaffold.new(folder, of_files=files)
     else:
-        files = scaffold.wrap(folder, from_evaluator, seed_program, metric)
-    console.print("\n".join(safe(str(file)) for file in files))
+        made = scaffold.wrap(folder, from_evaluator, seed_program, metric)
+    console.print("\n".join(safe(str(file)) for file in made))
     console.print(f"\ntry its seed program: nightshift try {safe(str(folder))}")
-    if from_evaluator is None:
+    if files:
+        console.print("a candidate of several files; evolving it takes a model (docs/problems.md)")
+    elif from_evaluator is None:
         console.print(f"evolve it without a model: nightshift run {safe(str(folder))} --rounds 3")
     else:
         console.print("its scores are self-reported; evolving it takes a model (docs/problems.md)")

@@ -15,8 +15,8 @@ from tasks import trees
 from tasks.contract import Brief, Issue, TreeRules
 
 FILE, FOLDER = "seed.py", "seed"
-#: Names at the top of a tree that would hide a module which is imported before the candidate's.
-TAKEN = sys.stdlib_module_names | {"adapter"}
+#: Names at the top of a tree that would hide a module of Python's own.
+TAKEN = sys.stdlib_module_names
 
 
 def wrong(folder: Path, brief: Brief, entry: str, protected: tuple[str, ...]) -> str | None:

@@ -36,7 +36,8 @@ def test_a_tree_evolves_by_patches_and_protected_files_are_refused(home: Path, t
         model = {"model": "scripted", "base_url": server.base_url, "timeout_s": 30.0, "retries": 1}
         values = {
             "name": "tree-sums", "problem": str(problem), "rounds": 1, "workers": 1, "tracking": {"enabled": False},
-            "propose": {"kind": "openai", "attempts": 3}, "researcher": {"mode": "diff"}, "models": {"researcher": model},
+            "propose": {"kind": "openai", "attempts": 3}, "researcher": {"mode": "diff"},
+            "models": {"researcher": model},
         }  # fmt: skip
         progress.stop_requested.clear()
         ended = runtime.run_campaign(Settings.model_validate(values), lambda: None)

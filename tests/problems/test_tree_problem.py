@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,11 +14,11 @@ from typer.testing import CliRunner
 
 from cognition import tree
 from cognition.records import Failure, FailureKind
-from flows import registry
+from flows import registry, scaffold
 from flows.auditing.surgery import operable_in
 from flows.cli import app
 from flows.trying import attempt
-from tasks.contract import Domain
+from tasks.contract import Domain, TreeRules
 from tests.contract_suite import BadProgram, DomainContract
 from tests.problems.tree_problem import SEED, make
 
@@ -57,6 +59,26 @@ class TestTreeContract(DomainContract):
 
     @pytest.mark.skip("the module is a user's file, found by its folder")
     def test_the_module_imports_nothing_heavy(self, domain: Domain) -> None: ...
+
+
+def test_new_makes_a_problem_of_files_that_runs_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "far_apart"
+    made = CliRunner().invoke(app, ["new", str(folder), "--files"])
+    assert made.exit_code == 0, made.output
+    domain = registry.load(str(folder), {})
+    assert domain.brief().tree == TreeRules(("spread/geometry.py",))
+    assert attempt(str(folder)).fitness is not None
+    both = CliRunner().invoke(app, ["new", str(tmp_path / "x"), "--files", "--from-evaluator", "e.py"])
+    assert "do not go together" in str(both.exception)
+
+
+@pytest.mark.slow
+def test_its_own_tests_pass(tmp_path: Path) -> None:
+    scaffold.new(tmp_path / "far_apart", of_files=True)
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "far_apart")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
+    assert done.returncode == 0, done.stdout[-2_000:]
 
 
 def test_the_seed_folder_scores_and_another_folder_can_be_tried(problem: Path, tmp_path: Path) -> None:
@@ -144,6 +166,12 @@ def test_a_single_seed_that_does_not_parse_or_keep_the_check_is_named(tmp_path: 
         with pytest.raises(registry.UnknownProblem, match=said):
             registry.load(str(folder), {})
         problem = folder
+
+
+def test_a_module_may_be_called_like_one_of_the_sandboxs_own(problem: Path) -> None:
+    helper = "def scaled(values):\n    from adapter import ones\n\n    return ones()\n"
+    tried = attempt(str(problem), with_files(pkg__helper=helper, adapter="def ones():\n    return [1, 1, 1]\n"))
+    assert tried.fitness == 3.0, tried.outcome
 
 
 def test_rules_of_the_problem_see_every_python_file(problem: Path) -> None:

@@ -37,6 +37,9 @@ def _of_tree(folder: Path, files: dict[str, str], entry: str) -> Any:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="")
+    tops = {name.partition("/")[0].removesuffix(".py") for name in files}
+    for loaded in [each for each in sys.modules if each.partition(".")[0] in tops]:
+        del sys.modules[loaded]  # a module of ours, or one that is installed: here the candidate's own is meant
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     module, _, function = entry.partition(":")
