@@ -21,7 +21,7 @@ from flows.exporting.git import Commit
 from flows.exporting.place import Place
 from flows.home import open_home
 from flows.output import JsonFlag, present
-from flows.terminal import safe
+from flows.terminal import safe, without_controls
 
 app = typer.Typer()
 
@@ -85,7 +85,7 @@ def commits(where: Place, candidate: Candidate, seed: Candidate, facts: dict[str
         raise ConfigError(f"{candidate.id} has a file {taken[0]} of its own, where the evidence belongs: say --into")
     gone: dict[str, str | None] = dict.fromkeys(path for path in before if path not in after)
     title = f"{candidate.id}: {_outcome(candidate)}, from {_outcome(seed)} of the seed"
-    message = f"{title}\n\n{candidate.motivation.strip()}\n\nEvidence: {next(iter(notes))}\n"
+    message = f"{title}\n\n{without_controls(candidate.motivation).strip()}\n\nEvidence: {next(iter(notes))}\n"
     return (
         Commit(before, f"Seed of campaign {candidate.campaign}\n", _unix_s(seed)),
         Commit({**gone, **after, **notes}, message, _unix_s(candidate)),

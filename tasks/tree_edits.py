@@ -16,6 +16,7 @@ unless it is protected. That protected files were left alone is checked where pr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from cognition import tree
@@ -57,10 +58,9 @@ def _sections(text: str) -> list[Section]:
     found = tree.sections(text.replace("\r\n", "\n"))
     if not found:
         raise TreeError("expected lines `=== file: NAME` with the files below them; found none")
-    paths = [section.path for section in found]
-    for path in paths:
+    for path, count in Counter(section.path for section in found).items():
         tree.check_path(path)
-        if paths.count(path) > 1:
+        if count > 1:
             raise TreeError(f"{path} is named more than once: put all that concerns it below one line")
     return found
 

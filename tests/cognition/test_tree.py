@@ -23,7 +23,7 @@ _HEADERISH = st.sampled_from(
         "=== file: a",
     ]
 )
-_LINE = st.text(st.characters(blacklist_characters="\0\n", blacklist_categories=("Cs",)), max_size=20) | _HEADERISH
+_LINE = st.text(st.characters(exclude_characters="\0\n", codec="utf-8"), max_size=20) | _HEADERISH
 _CONTENT = st.tuples(st.lists(_LINE, max_size=6), st.booleans()).map(lambda t: "\n".join(t[0]) + "\n" * t[1])
 _NAME = st.from_regex(r"\A[a-z]{1,3}(/[a-z]{1,3}){0,2}\.(py|txt)\Z")
 

@@ -232,6 +232,7 @@ def test_text_of_models_stays_text_in_the_evidence(home: Path, tmp_path: Path) -
     assert "<script>" not in outside
     assert text.count("\n# ") == 1 == text.count("\n# title")  # inside the fence, where it is no heading
     assert "\x1b" not in text
+    assert "\x1b" not in git(tmp_path / "out", "log", "--format=%B")
 
 
 def test_a_problem_inside_the_repository_has_its_own_place(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,13 +197,14 @@ def test_a_folder_becomes_a_tree_and_comes_back(tmp_path: Path) -> None:
 
 def test_links_binaries_and_hostile_names_in_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n")
-    for name, make, said in (
+    cases: tuple[tuple[str, Callable[[Path], object], str], ...] = (
         ("link.py", lambda path: path.symlink_to(tmp_path / "a.py"), "link.py is a link"),
         ("folder", lambda path: path.symlink_to("/etc"), "folder is a link"),
         ("b.bin", lambda path: path.write_bytes(b"\xff\xfe"), "b.bin is no text"),
         ("big.txt", lambda path: path.write_text("x" * 600_000), "big.txt has 586 KB"),
         ("a b.py", lambda path: path.write_text(""), "made of"),
-    ):
+    )
+    for name, make, said in cases:
         make(tmp_path / name)
         with pytest.raises(TreeError, match=said):
             trees.of_folder(tmp_path)
