@@ -146,6 +146,13 @@ def test_what_is_wrong_with_a_folder_is_said_in_one_line(problem: Path, change: 
     assert "\n" not in str(error.value)
 
 
+def test_an_evaluator_of_another_tool_takes_no_folder(problem: Path) -> None:
+    text = "from problems.evaluator import EvaluatorProblem\n\n\nclass Sums(EvaluatorProblem):\n"
+    (problem / "problem.py").write_text(f'{text}    name = "sums"\n    entry = "pkg.core:solve"\n')
+    with pytest.raises(registry.UnknownProblem, match="an evaluator takes one program file"):
+        registry.load(str(problem), {})
+
+
 def test_a_single_seed_that_does_not_parse_or_keep_the_check_is_named(tmp_path: Path) -> None:
     problem = make(tmp_path / "sums")
     (problem / "seed").rename(problem / "old")
