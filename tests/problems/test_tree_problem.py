@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cognition import tree
 from cognition.records import Failure, FailureKind
 from flows import registry, scaffold
+from flows.asking import to_read
 from flows.auditing.surgery import operable_in
 from flows.cli import app
 from flows.trying import attempt
@@ -179,6 +180,14 @@ def test_a_module_may_be_called_like_one_of_the_sandboxs_own(problem: Path) -> N
     helper = "def scaled(values):\n    from adapter import ones\n\n    return ones()\n"
     tried = attempt(str(problem), with_files(pkg__helper=helper, adapter="def ones():\n    return [1, 1, 1]\n"))
     assert tried.fitness == 3.0, tried.outcome
+
+
+def test_a_person_who_is_asked_reads_the_changed_files() -> None:
+    before, after = tree.write(SEED), with_files(pkg__helper="def scaled(values):\n    return values\n")
+    text, language = to_read(after, before, "seed", "sums-0001")
+    assert language == "diff"
+    assert text.startswith("--- seed/pkg/helper.py\n+++ sums-0001/pkg/helper.py\n")
+    assert to_read("x = 2\n", "x = 1\n", "seed", "sums-0001") == ("x = 2\n", "python")
 
 
 def test_rules_of_the_problem_see_every_python_file(problem: Path) -> None:
