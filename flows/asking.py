@@ -19,6 +19,7 @@ from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from prefect.states import Running
 
+from cognition import tree
 from cognition.records import Failure
 from flows import approval, forecast, progress
 from flows.approval import Decision
@@ -28,6 +29,7 @@ from flows.units import hours
 from tasks.artefacts import UriWorkspace
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
+from tasks.publication import unified_diff
 
 POLL_S = 1
 #: Prefect fails a flow run whose pause has expired, so its time-out comes after ours.
@@ -95,7 +97,8 @@ async def decided(engine: Engine, settings: Settings, round: Round, proposed: Pr
     if settings.approval.motivations == "off" or round.is_baseline:
         return proposed
     desk = approval.round_desk(engine.artefact_root, round.id)
-    question = _proposal_question(settings, round, proposed)
+    parent = engine.archive.candidate(round.parent).code if round.parent else engine.brief.seed_program
+    question = _proposal_question(settings, round, proposed, parent)
     decision = await _answer(desk, question, settings.approval.wait_h)
     if decision is None:
         decision = Decision("accept", f"nobody answered within {hours(settings.approval.wait_h)}")
@@ -128,9 +131,15 @@ def _rung_question(engine: Engine, settings: Settings) -> Question:
     )
 
 
-def _proposal_question(settings: Settings, round: Round, proposed: Proposed) -> Question:
-    lines = proposed.code.splitlines()
-    program = markdown_block("\n".join(lines[:PROGRAM_LINES]), "python")
+def to_read(code: str, parent: str, parent_name: str, name: str) -> tuple[str, str]:
+    """What a person reads of a proposal, and its language: the program, or the changed files of several."""
+    return (unified_diff(parent, code, parent_name, name), "diff") if tree.is_tree(code) else (code, "python")
+
+
+def _proposal_question(settings: Settings, round: Round, proposed: Proposed, parent: str) -> Question:
+    text, language = to_read(proposed.code, parent, round.parent or "seed", round.id)
+    lines = text.splitlines()
+    program = markdown_block("\n".join(lines[:PROGRAM_LINES]), language)
     more = f"\n\n{len(lines) - PROGRAM_LINES} more lines" if len(lines) > PROGRAM_LINES else ""
     text = f"**{round.id}** proposes:\n\n{markdown_text(proposed.motivation)}\n\n{program}{more}"
     return Question(

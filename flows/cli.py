@@ -22,6 +22,7 @@ from flows import (
     cognition_cli,
     config,
     curate,
+    export_cli,
     forecast,
     front_cli,
     leaving,
@@ -48,6 +49,7 @@ app.add_typer(problem_cli.app)
 app.add_typer(front_cli.app)
 app.add_typer(study_cli.app)
 app.add_typer(replay_cli.app)
+app.add_typer(export_cli.app)
 app.add_typer(arch_layers.app, name="arch")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)

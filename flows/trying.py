@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cognition import tree
 from cognition.records import JSON, Outcome, Score
 from flows import registry
+from flows.config import ConfigError
+from tasks import trees
 from tasks.artefacts import UriWorkspace
 from tasks.contract import Domain, Failure, FailureKind, Sandbox
 from tasks.sandbox import open_sandbox, parse_gate
@@ -31,6 +34,16 @@ class Attempt:
     def fitness(self) -> float | None:
         """The fitness; None if it failed."""
         return self.outcome.fitness if isinstance(self.outcome, Score) else None
+
+
+def program_at(path: Path) -> str:
+    """A program's text, or a folder's as one text. Raises ConfigError, OSError."""
+    if not path.is_dir():
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    try:
+        return trees.of_folder(path)
+    except tree.TreeError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def attempt(
@@ -57,7 +70,7 @@ def attempt(
 
 def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
     """The engine's order of things, without the engine; the domain is prepared. Raises MachineFault."""
-    problem = parse_gate.parse(code, sandbox)
+    problem = parse_gate.parse(code, sandbox, is_tree=domain.brief().tree is not None)
     if problem is not None:
         return Attempt(problem, sandbox_tier=sandbox.tier)
     workspace = UriWorkspace(folder.joinpath("workspace").as_uri())

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 
+from cognition import tree
 from cognition.archive import Archive
 from cognition.records import Artefact, Candidate, Failure, Score, round_id
 from flows import config, fleet, retest, spending
@@ -19,7 +20,8 @@ from flows.auditing import first_run
 from flows.home import Home
 from flows.report import words
 from flows.terminal import safe, without_controls
-from tasks import artefacts
+from tasks import artefacts, trees
+from tasks.publication import unified_diff
 
 if TYPE_CHECKING:
     from flows.campaign import Ended
@@ -77,10 +79,43 @@ def candidate_report(archive: Archive, candidate: Candidate, out: Path | None) -
         "model_calls": [_call_report(call) for call in calls],
         "spend": spending.candidate_report(archive, candidate, calls, evaluations),
         "program": candidate.code,
+        "files": _files_report(archive, candidate),
     }
     if out is not None:
         report["artefacts"] = _copied(candidate, list(files.values()), out)
     return report
+
+
+def _files_report(archive: Archive, candidate: Candidate) -> dict[str, Any] | None:
+    """Of a candidate with several files: their names, and what differs from what it was made from. None: one file."""
+    if not tree.is_tree(candidate.code):
+        return None
+    parent = archive.candidate(candidate.lineage[0]) if candidate.lineage else None
+    if parent is None:
+        return {"names": _names(candidate), "against": None, "changes": [], "diff": ""}
+    return {
+        "names": _names(candidate),
+        "against": parent.id,
+        "changes": _changes(parent, candidate),
+        "diff": unified_diff(parent.code, candidate.code, parent.id, candidate.id),
+    }
+
+
+def _names(candidate: Candidate) -> list[str]:
+    try:
+        return list(tree.read(candidate.code))
+    except tree.TreeError:  # an answer that was recorded as it came
+        return []
+
+
+def _changes(parent: Candidate, candidate: Candidate) -> list[dict[str, Any]]:
+    try:
+        found = trees.changes(tree.files_of(parent.code), tree.files_of(candidate.code))
+    except tree.TreeError:
+        return []
+    return [
+        {"name": each.path, "change": each.word, "added": each.counts[0], "removed": each.counts[1]} for each in found
+    ]
 
 
 def _place(artefact: Artefact) -> str:
@@ -90,10 +125,18 @@ def _place(artefact: Artefact) -> str:
 
 def _copied(candidate: Candidate, files: list[Artefact], out: Path) -> dict[str, str]:
     out.mkdir(parents=True, exist_ok=True)
-    (out / "program.py").write_text(candidate.code)
+    names = _written(candidate, out)
     for artefact in files:
         (out / artefact.name).write_bytes(artefacts.read(artefact.uri))
-    return {name: str(out / name) for name in ["program.py", *(a.name for a in files)]}
+    return {name: str(out / name) for name in [*names, *(a.name for a in files)]}
+
+
+def _written(candidate: Candidate, out: Path) -> list[str]:
+    """The program's file, or those of a tree in a folder `program`; text that is no tree is written as it is."""
+    if tree.is_tree(candidate.code) and _names(candidate):
+        return [f"program/{name}" for name in trees.to_folder(candidate.code, out / "program")]
+    (out / tree.ONE_FILE).write_text(candidate.code)
+    return [tree.ONE_FILE]
 
 
 def _call_report(call: Any) -> dict[str, Any]:
@@ -210,7 +253,7 @@ def print_candidate(console: Console, report: dict[str, Any]) -> None:
             subtitle="made from " + (", ".join(report["lineage"]) or "nothing before it"),
         )
     )
-    console.print(Syntax(without_controls(report["program"]), "python", theme="ansi_light", line_numbers=True))
+    _print_program(console, report)
     for name in ("motivation", "analysis"):
         if report[name]:
             console.print(f"[bold]{name}[/]  {safe(report[name])}")
@@ -234,6 +277,19 @@ def _scored(outcome: dict[str, Any]) -> str:
     if error is None:
         return f"{outcome['fitness']:.12g}  ({words.replicates(count)})"
     return f"{outcome['fitness']:.12g}  {words.interval(outcome['fitness'], error, count)} ({words.replicates(count)})"
+
+
+def _print_program(console: Console, report: dict[str, Any]) -> None:
+    """A single program in full; of a tree the files that differ from its parent's, the seed in full."""
+    files = report["files"]
+    if files is None or files["against"] is None:
+        console.print(Syntax(without_controls(report["program"]), "python", theme="ansi_light", line_numbers=True))
+        return
+    unchanged = len(files["names"]) - sum(change["change"] != "removed" for change in files["changes"])
+    console.print(f"[bold]files[/], against {files['against']}; {unchanged} as they were, all with --out FOLDER")
+    for change in files["changes"]:
+        console.print(f"  {change['change']:>7}  {safe(change['name'])}  +{change['added']} -{change['removed']}")
+    console.print(Syntax(without_controls(files["diff"]), "diff", theme="ansi_light"))
 
 
 def attempt_report(tried: Attempt) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from tasks.llm import Message, Model
 from tasks.llm.forms import unfence
 from tasks.prompts import Fence, render, shorten
 from tasks.proposal import Context, Proposal
+from tasks.tree_edits import apply_patch
+from tasks.trees import refusal, shown
 
 #: At most so much of a program goes into a reviewer's or debugger's prompt.
 MAX_CODE_CHARS = 60_000
@@ -134,7 +136,7 @@ class ModelReviewer:
             "reviewer_user.j2",
             goal=brief.goal,
             contract=brief.program_contract,
-            program=fence.wrap("program", code, MAX_CODE_CHARS),
+            program=fence.wrap("program", shown(code, brief, MAX_CODE_CHARS), MAX_CODE_CHARS),
         )
         messages = [Message("system", render("reviewer_system.j2")), Message("user", user)]
         answer = await self.model.ask("reviewer", round_id, 0, messages, ReviewAnswer)
@@ -155,6 +157,18 @@ class RepairAnswer(BaseModel):
         return unfence(code)
 
 
+class RepairPatchAnswer(BaseModel):
+    """What a debugging model answers where programs have several files."""
+
+    cause: str = Field(description="One sentence: why the program failed")
+    edits: str = Field(description="The patch, as described above")
+
+    @field_validator("edits")
+    @classmethod
+    def _without_fence(cls, edits: str) -> str:
+        return unfence(edits)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDebugger:
     """A model repairs the program from its trace, keeping its idea."""
@@ -169,11 +183,17 @@ class ModelDebugger:
             goal=brief.goal,
             contract=brief.program_contract,
             kind=str(failure.kind),
-            program=fence.wrap("program", code, MAX_CODE_CHARS),
+            program=fence.wrap("program", shown(code, brief, MAX_CODE_CHARS), MAX_CODE_CHARS),
+            is_tree=brief.tree is not None,
             reason=fence.wrap("reason", failure.reason, MAX_TRACE_CHARS),
             trace=fence.wrap("trace", failure.trace, MAX_TRACE_CHARS) if failure.trace else "",
         )
-        messages = [Message("system", render("debugger_system.j2")), Message("user", user)]
+        system = render("debugger_system.j2", is_tree=brief.tree is not None)
+        messages = [Message("system", system), Message("user", user)]
+        if brief.tree is not None:
+            patch = await self.model.ask("debugger", round_id, attempt, messages, RepairPatchAnswer)
+            patched = patch if isinstance(patch, Failure) else apply_patch(code, patch.value.edits)
+            return patched if isinstance(patched, Failure) else refusal(brief, patched) or patched
         answer = await self.model.ask("debugger", round_id, attempt, messages, RepairAnswer)
         if isinstance(answer, Failure):
             return answer

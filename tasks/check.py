@@ -65,7 +65,8 @@ async def examine(engine: Engine, code: str) -> Failure | None:
 
 async def static_faults(domain: Domain, sandbox: Sandbox, max_code_kb: int, code: str) -> Failure | None:
     """What is wrong with a program before any of it runs: it does not parse, or breaks one of the domain's rules."""
-    unparsed = await asyncio.to_thread(parse, code, sandbox, max_kb=max_code_kb)
+    is_tree = domain.brief().tree is not None
+    unparsed = await asyncio.to_thread(parse, code, sandbox, max_kb=max_code_kb, is_tree=is_tree)
     if unparsed is not None:
         return unparsed
     issues = domain.check(code)

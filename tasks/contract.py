@@ -62,6 +62,7 @@ __all__ = [
     "Step",
     "Template",
     "Trained",
+    "TreeRules",
     "Workspace",
 ]
 
@@ -96,6 +97,17 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeRules:
+    """The candidate is a folder of files, kept as one text (cognition/tree.py), instead of one program.
+
+    `protected` are patterns of names (tasks/trees.py): a proposal that changes, adds or removes such a file, measured
+    against the seed, is refused.
+    """
+
+    protected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """What a Researcher has to know."""
 
@@ -107,6 +119,7 @@ class Brief:
     template: Template | None = None
     metric: str = "score"  # the primary metric, as shown to people
     best_known: float | None = None
+    tree: TreeRules | None = None  # None: the candidate is one file
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from cognition.records import Failure, FailureKind, Provenance
 from tasks.engine import Engine, Round
 from tasks.proposal import Context, Proposal
 from tasks.retrieve import Retrieved, shown
+from tasks.trees import refusal as tree_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ async def refusal(engine: Engine, proposal: Proposal, context: Context, round: R
     twin = engine.archive.find_code(engine.campaign, code_hash(proposal.code), up_to=round.sequence)
     if twin is not None:
         return Failure(FailureKind.DUPLICATE, f"the same program was tried before as {twin}; propose a different one")
+    if (broken := tree_refusal(engine.brief, proposal.code)) is not None:
+        return broken
     stale = await engine.novelty.check(proposal, context)
     return stale or await engine.reviewer.review(proposal.code, engine.brief, context.round_id)
 

@@ -10,7 +10,9 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cognition import tree
 from cognition.records import Artefact
+from tasks.trees import changes
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -50,6 +52,12 @@ def clip_tag(text: str) -> str:
 
 
 def unified_diff(before: str, after: str, before_name: str, after_name: str) -> str:
-    """The change from the parent, as `diff -u` shows it."""
+    """The change from the parent, as `diff -u` shows it; of candidates with several files, file by file."""
+    if tree.is_tree(before) or tree.is_tree(after):
+        try:
+            changed = changes(tree.files_of(before), tree.files_of(after))
+            return "".join(f"{line}\n" for each in changed for line in each.diff(before_name, after_name))
+        except tree.TreeError:  # text that is no tree is compared as text
+            pass
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), before_name, after_name, lineterm="")
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cognition import tree
 from cognition.records import JSON, Artefact, Candidate, Failure, Measurements, ModelCall, Outcome, Score, round_id
 from tasks.analyze import Analysed
 from tasks.check import Checked
@@ -47,7 +48,7 @@ def opened(engine: Engine, round: Round, retrieved: Retrieved) -> None:
 
 def proposed(engine: Engine, round: Round, proposal: Proposed, code_hash: str) -> None:
     """After propose: program, motivation, difference to the parent."""
-    texts = {"program.py": proposal.code, "motivation.md": proposal.motivation}
+    texts = {**_program(proposal.code), "motivation.md": proposal.motivation}
     lineage = proposal.provenance.built_on
     if lineage is None:
         lineage = (round.parent,) if round.parent else ()
@@ -66,10 +67,18 @@ def proposed(engine: Engine, round: Round, proposal: Proposed, code_hash: str) -
     publish(engine, round, "propose", tags=tags, texts=texts)
 
 
+def _program(code: str) -> dict[str, str]:
+    """The program as artefacts: program.py, or the files of a tree below program/."""
+    try:
+        return {f"program/{name}": text for name, text in tree.read(code).items()}
+    except tree.TreeError:
+        return {"program.py": code}
+
+
 def checked(engine: Engine, round: Round, result: Checked) -> None:
     """After check: the program as it runs, if the debugger changed it."""
     if result.repairs:
-        publish(engine, round, "check", texts={"program.py": result.code})
+        publish(engine, round, "check", texts=_program(result.code))
 
 
 def trained(engine: Engine, round: Round, results: Sequence[Trained | Failure]) -> None:

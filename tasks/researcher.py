@@ -3,12 +3,14 @@
 One call of `propose` is one attempt; the reasons of the refused ones are in the next prompt. The prompt is bounded
 whatever the history: every part has its share of `prompt_tokens`, and what does not fit is cut or left out, the least
 useful first. What candidates, items and failures say is fenced as data (tasks/prompts). That the program has the
-entry function and keeps the rules is for the domain's check; here a proposal needs code, or edits that apply.
+entry function and keeps the rules is for the domain's check; here a proposal needs code, or edits that apply. For a
+problem whose candidates are trees the answer is all files, or a patch (tasks/tree_edits.py).
 """
 
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -21,6 +23,8 @@ from tasks.llm import Answer, Message, Model
 from tasks.llm.forms import unfence
 from tasks.prompts import CHARS_PER_TOKEN, Fence, render, shorten
 from tasks.proposal import Context, Proposal
+from tasks.tree_edits import apply_patch, whole_tree
+from tasks.trees import shown
 
 Form = Literal["program", "diff"]
 #: Characters of the templates' own wording, the fences and the description of the answer.
@@ -62,6 +66,12 @@ class ProgramAnswer(BaseModel):
         return unfence(code)
 
 
+class FilesAnswer(ProgramAnswer):
+    """All files of a tree."""
+
+    code: str = Field(description="All files, each after its line `=== file: NAME`, as described above")
+
+
 class EditsAnswer(BaseModel):
     """Edits of the parent."""
 
@@ -75,6 +85,12 @@ class EditsAnswer(BaseModel):
     @classmethod
     def _without_fence(cls, edits: str) -> str:
         return unfence(edits)
+
+
+class PatchAnswer(EditsAnswer):
+    """A patch of the parent's tree."""
+
+    edits: str = Field(description="The files that change, each after its line `=== ...: NAME`, as described above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +107,21 @@ class OpenAIResearcher:
         messages = researcher_messages(context, refused, form, self.settings.prompt_tokens)
         model = self.others.get(context.researcher, self.model)
         if form == "program":
-            program = await model.ask("researcher", context.round_id, len(refused), messages, ProgramAnswer)
+            kind = ProgramAnswer if context.brief.tree is None else FilesAnswer
+            program = await model.ask("researcher", context.round_id, len(refused), messages, kind)
             return program if isinstance(program, Failure) else _program(program, context)
-        edits = await model.ask("researcher", context.round_id, len(refused), messages, EditsAnswer)
+        patch = EditsAnswer if context.brief.tree is None else PatchAnswer
+        edits = await model.ask("researcher", context.round_id, len(refused), messages, patch)
         return edits if isinstance(edits, Failure) else _edited(edits, context)
 
 
 def form_of(context: Context, attempt: int, settings: ResearcherSettings) -> Form:
     """Whole program or edits. The draw comes from the round's seed, so a retried step asks the same."""
-    if len(_base_code(context)) > int(_PARENT * _room_chars(settings.prompt_tokens)):
-        return "program"  # the parent is shown shortened, and what is not shown cannot be quoted in an edit
+    room = int(_PARENT * _room_chars(settings.prompt_tokens))
+    if len(shown(_base_code(context), context.brief, sys.maxsize)) > room:
+        # The parent is shown shortened. A program is written anew then, as what is not shown cannot be quoted in an
+        # edit; of a tree the files that are not shown stay, as a patch does not name them.
+        return "program" if context.brief.tree is None else "diff"
     if settings.mode != "auto":
         return settings.mode
     draw = random.Random(f"{context.seed}/form/{attempt}").random()
@@ -113,7 +134,7 @@ def researcher_messages(
     """The prompt of one attempt, at most `prompt_tokens` long."""
     chars, brief = _room_chars(prompt_tokens), context.brief
     fence = Fence.of(context.round_id, context.seed)
-    parent = context.parent
+    parent, parent_chars = context.parent, int(_PARENT * chars)
     user = render(
         "researcher_user.j2",
         goal=shorten(brief.goal, int(_BRIEF * chars * 0.3)),
@@ -122,13 +143,14 @@ def researcher_messages(
         metric=brief.metric,
         best_known=None if brief.best_known is None else f"{brief.best_known:.10g}",
         parent_name=f"candidate {parent.id}" if parent else "the seed program",
-        parent_code=fence.wrap("parent program", _base_code(context), int(_PARENT * chars)),
+        parent_code=fence.wrap("parent program", shown(_base_code(context), brief, parent_chars), parent_chars),
         parent_report=fence.wrap("parent results", _report(parent), int(_ANALYSIS * chars)) if parent else "",
         references=_fitting(_references(context, fence, int(_REFERENCES * chars)), int(_REFERENCES * chars)),
         items=_fitting((_item(item, fence) for item in context.items), int(_ITEMS * chars)),
         not_run=_fitting(_not_run(context, fence, int(_NOT_RUN * chars)), int(_NOT_RUN * chars)),
         refused=_fitting(_refusals(refused, fence, int(_REFUSED * chars)), int(_REFUSED * chars)),
         form=form,
+        is_tree=brief.tree is not None,
     )
     return [Message("system", render("researcher_system.j2")), Message("user", user)]
 
@@ -141,11 +163,16 @@ def _program(answer: Answer[ProgramAnswer], context: Context) -> Proposal | Fail
     code = answer.value.code.strip("\n").rstrip()
     if not code:
         return Failure(FailureKind.UNUSABLE, "the answer has no code: give the complete program")
-    return _proposal(code + "\n", answer.value, answer.call.model, "program", context)
+    rules = context.brief.tree
+    program = f"{code}\n" if rules is None else whole_tree(_base_code(context), code, rules)
+    if isinstance(program, Failure):
+        return program
+    return _proposal(program, answer.value, answer.call.model, "program", context)
 
 
 def _edited(answer: Answer[EditsAnswer], context: Context) -> Proposal | Failure:
-    code = apply_edits(_base_code(context), answer.value.edits)
+    apply = apply_edits if context.brief.tree is None else apply_patch
+    code = apply(_base_code(context), answer.value.edits)
     if isinstance(code, Failure):
         return code
     return _proposal(code, answer.value, answer.call.model, "diff", context)
@@ -190,12 +217,13 @@ def _outcome(candidate: Candidate) -> str:
 
 def _references(context: Context, fence: Fence, chars: int) -> Iterable[str]:
     parent_id = context.parent.id if context.parent else None
-    shown = [reference for reference in context.references if reference.id != parent_id]
-    if not shown:
+    others = [reference for reference in context.references if reference.id != parent_id]
+    if not others:
         return
-    half = max(100, (chars // len(shown) - _FENCE_CHARS) // 2)
-    for reference in shown:
-        text = f"{shorten(_report(reference), half)}\nprogram:\n{shorten(reference.code, half)}"
+    half = max(100, (chars // len(others) - _FENCE_CHARS) // 2)
+    for reference in others:
+        program = shown(reference.code, context.brief, half, with_protected=False)  # protected files are all the same
+        text = f"{shorten(_report(reference), half)}\nprogram:\n{shorten(program, half)}"
         yield fence.wrap(f"candidate {reference.id}", text, 2 * half + 20)
 
 

@@ -116,7 +116,9 @@ class Tracker:
 
         with tempfile.TemporaryDirectory() as folder:
             for name, text in texts.items():
-                Path(folder, name).write_text(text)
+                file = Path(folder, name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
             for artefact in files.values():
                 _fetch(artefact, Path(folder))
             # Its methods carry no types. A server that keeps artefacts itself is asked for by its own address.

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from cognition import tree
 from cognition.records import Item
 from tasks.artefacts import UriWorkspace
 from tasks.contract import (
@@ -120,7 +121,8 @@ class DomainContract:
         brief = domain.brief()
         assert all(text.strip() for text in (brief.goal, brief.program_contract, brief.seed_program, brief.metric))
         assert brief.best_known is None or math.isfinite(brief.best_known)
-        ast.parse(brief.seed_program)
+        seed = {"seed.py": brief.seed_program} if brief.tree is None else tree.read(brief.seed_program)
+        assert [ast.parse(text) for name, text in seed.items() if name.endswith(".py")]
 
     def test_the_brief_is_the_same_every_time(self, domain: Domain) -> None:
         assert domain.brief() == domain.brief()

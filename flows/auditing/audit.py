@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from cognition.records import JSON, MachineFault
 from flows import registry
 from flows.auditing import cheats
 from flows.auditing.cheats import Cheat, Targets
-from flows.auditing.surgery import operable
+from flows.auditing.surgery import operable_in
 from flows.config import ConfigError
 from flows.trying import Attempt, judged
 from tasks.artefacts import UriWorkspace
@@ -136,13 +136,14 @@ def _result(one: Cheat | Finding, bar: float, run: Callable[[str], Attempt], is_
 
 def _generic(domain: Domain, targets: Targets, run: Callable[[str], Attempt]) -> Iterator[Cheat | Finding]:
     """The cheats that fit this seed program, those that tell most first; and why others do not."""
-    seed = operable(domain.brief().seed_program, getattr(domain, "entry", None))
+    seed, whole = operable_in(domain.brief(), getattr(domain, "entry", None))
     if seed is None:
-        yield Finding("all generic cheats", "claim", "not tried", None, "", "the seed program has no function")
+        reason = "no function of the seed's can be changed"
+        yield Finding("all generic cheats", "claim", "not tried", None, "", reason)
         return
-    why = _why_not(run(cheats.control(seed, targets)))
+    why = _why_not(run(whole(cheats.control(seed, targets))))
     for cheat in sorted(cheats.generic(seed, targets), key=cheats.rank):
-        yield _untried(cheat, why) if cheat.kind == "reach" and why else cheat
+        yield _untried(cheat, why) if cheat.kind == "reach" and why else replace(cheat, code=whole(cheat.code))
 
 
 def _honest(tried: Attempt, name: str) -> float:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from cognition import tree
+from tasks.contract import Brief
+from tasks.trees import is_protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,19 @@ def operable(code: str, entry: str | None) -> Operable | None:
     public = [f for f in functions if not f.name.startswith("_")]
     chosen = named or public or functions
     return Operable(code, chosen[-1]) if chosen else None
+
+
+def operable_in(brief: Brief, entry: str | None) -> tuple[Operable | None, Callable[[str], str]]:
+    """The seed, or of several files the one with the entry; and what makes a whole candidate of a changed one."""
+    if brief.tree is None:
+        return operable(brief.seed_program, entry), lambda code: code
+    files = tree.read(brief.seed_program)
+    module, _, function = (entry or "").partition(":")
+    base = module.replace(".", "/")
+    file = next((name for name in (f"{base}.py", f"{base}/__init__.py") if name in files), None)
+    if file is None or is_protected(brief.tree, file):
+        return None, lambda code: code
+    return operable(files[file], function), lambda code: tree.write({**files, file: code})
 
 
 def _may_change(code: str, function: ast.FunctionDef) -> bool:

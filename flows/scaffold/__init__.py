@@ -20,10 +20,17 @@ SEEDS = ("initial_program.py", "initial.py", "seed.py", "initial_program")
 NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 
 
-def new(folder: Path) -> list[Path]:
-    """A complete problem that runs as it is; returns the files. Raises ConfigError."""
+def new(folder: Path, *, of_files: bool = False) -> list[Path]:
+    """A complete problem that runs as it is; returns the files. Raises ConfigError.
+
+    `of_files`: its candidate is a folder seed/ with a protected file, without blocks.
+    """
     name = _name_of(folder)
-    shutil.copytree(HERE / "problem", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    if of_files:
+        shutil.copytree(HERE / "files", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copyfile(HERE / "problem" / "cognition.jsonl", folder / "cognition.jsonl")
+    else:
+        shutil.copytree(HERE / "problem", folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "test_my_problem.py").rename(folder / f"test_{name}.py")
     return _filled(folder, _names(name))
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from problems.folder.domain import ANSWER, FolderProblem, ProblemError
 from tasks.contract import (
     JSON,
@@ -38,6 +40,12 @@ class EvaluatorProblem(FolderProblem):
     program_name: ClassVar[str] = "initial_program.py"  # what the evaluator may expect its program to be called
     thresholds: ClassVar[tuple[float, ...]] = (0.5, 0.75, 0.9)  # OpenEvolve's, for evaluators with stages
     limits: ClassVar[Limits] = Limits(cpu_s=60.0, wall_s=300.0, memory_mb=2048, processes=64)
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        """Raises ProblemError if a file is missing, or the seed is a folder: evaluators are given one program file."""
+        super().__init__(options)
+        if self._brief.tree is not None:
+            raise ProblemError(f"{self.folder}: an evaluator takes one program file: seed.py, not a folder seed/")
 
     def check(self, code: str) -> list[Issue]:
         """What lies outside the marks of the seed program is as it was."""

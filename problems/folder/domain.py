@@ -20,7 +20,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import knowledge
+from cognition import tree
+from problems.folder import seeds
+from tasks import knowledge, trees
 from tasks.contract import (
     JSON,
     BaseDomain,
@@ -40,6 +42,7 @@ from tasks.contract import (
     Step,
     Template,
     Trained,
+    TreeRules,
     Workspace,
 )
 
@@ -66,7 +69,8 @@ class FolderProblem(BaseDomain):
     Options: ClassVar[type[BaseModel]] = NoOptions
     name: ClassVar[str]
     metric: ClassVar[str] = "score"  # the metric that is maximised
-    entry: ClassVar[str] = "solve"  # the program's function
+    entry: ClassVar[str] = "solve"  # the program's function; `package.module:function` of a candidate in seed/
+    protected: ClassVar[tuple[str, ...]] = ()  # names or patterns in seed/ that proposals must not touch
     limits: ClassVar[Limits] = Limits(cpu_s=10.0, wall_s=60.0, memory_mb=1024)
     slots: ClassVar[tuple[Slot, ...]] = ()  # places of the template that code blocks fill (blocks/SLOT.py)
     best_known: ClassVar[float | None] = None
@@ -77,6 +81,7 @@ class FolderProblem(BaseDomain):
         if self.objectives and not self.scalarisation:
             raise ProblemError(f"{self.name} has objectives: say in `scalarisation` how {self.metric} is made of them")
         self._brief = self._read()
+        self._verify_seed()
 
     def request(self, rung: str, seed: int) -> dict[str, JSON]:
         """The arguments that the program's function gets, by name."""
@@ -107,7 +112,20 @@ class FolderProblem(BaseDomain):
         return self.limits
 
     def check(self, code: str) -> list[Issue]:
-        """The program has the entry function at its top level."""
+        """The program has the entry function at its top level, and every file keeps the rules."""
+        if self._brief.tree is not None and (refused := trees.refusal(self._brief, code)) is not None:
+            rule, _, reason = refused.reason.partition(": ")
+            return [Issue(rule, reason)]
+        files = {tree.ONE_FILE: code} if self._brief.tree is None else tree.read(code)
+        python = {name: text for name, text in files.items() if name.endswith(".py")}
+        found = seeds.entry_issues(self.entry, files) if self._brief.tree is not None else self._entry_issue(code)
+        return found + [issue for name, text in python.items() for issue in self.check_file(name, text)]
+
+    def check_file(self, name: str, code: str) -> list[Issue]:
+        """Static rules of the problem's own for one Python file, called program.py if it is the only one: none."""
+        return []
+
+    def _entry_issue(self, code: str) -> list[Issue]:
         names = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
         if self.entry in names:
             return []
@@ -115,8 +133,9 @@ class FolderProblem(BaseDomain):
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """Call the program, and keep its answer as it came."""
-        arguments = self.request(rung, seed)
-        job = Job(code, INSIDE, "adapter:call", {"entry": self.entry, "arguments": arguments}, self.allowed())
+        files = None if self._brief.tree is None else tree.read(code)
+        request = {"entry": self.entry, "arguments": self.request(rung, seed), "files": files}
+        job = Job(code, INSIDE, "adapter:call", request, self.allowed())
         done = sandbox.run(job)
         if isinstance(done, Failure):
             return done
@@ -163,13 +182,35 @@ class FolderProblem(BaseDomain):
         return Brief(
             goal=parts["goal"],
             program_contract=parts["program contract"],
-            seed_program=self._text("seed.py"),
+            seed_program=self._seed(),
             items=self._items(),
             prompt_notes=parts.get("notes", ""),
             template=self._template(),
             metric=self.metric,
             best_known=self.best_known,
+            tree=TreeRules(self.protected) if self._has_tree else None,
         )
+
+    @property
+    def _has_tree(self) -> bool:
+        return (self.folder / seeds.FOLDER).is_dir()
+
+    def _verify_seed(self) -> None:
+        if (reason := seeds.wrong(self.folder, self._brief, self.entry, self.protected)) is not None:
+            raise ProblemError(reason)
+        if (reason := seeds.parse_error(self._brief)) is not None:
+            raise ProblemError(f"{self.folder}: the seed does not parse: {reason}")
+        if issues := self.check(self._brief.seed_program):
+            said = "; ".join(f"{issue.rule}: {issue.message}" for issue in issues[:3])
+            raise ProblemError(f"{self.folder}: the seed fails the problem's own check: {said}")
+
+    def _seed(self) -> str:
+        if not self._has_tree:
+            return self._text("seed.py")
+        try:
+            return trees.of_folder(self.folder / seeds.FOLDER)
+        except (OSError, tree.TreeError) as error:
+            raise ProblemError(f"{self.folder / seeds.FOLDER}: {error}") from None
 
     def _text(self, name: str) -> str:
         try:

@@ -74,7 +74,7 @@ def test_a_round_is_one_run_with_its_lineage(tracker: Tracker, tmp_path: Path) -
     scored = replace(
         OPENED,
         metrics={"fitness": 2.0},
-        texts={"program.py": "x = 1"},
+        texts={"program.py": "x = 1", "program/pkg/a.py": "x = 1"},  # the second as trees have it
         files=(Artefact("figure.svg", figure.as_uri()),),
         status="FINISHED",
     )
@@ -85,7 +85,8 @@ def test_a_round_is_one_run_with_its_lineage(tracker: Tracker, tmp_path: Path) -
     assert run.data.tags["nightshift.parents"] == "c-0000"
     parent = tracker.client.get_run(run.data.tags["mlflow.parentRunId"])
     assert parent.data.tags["nightshift.kind"] == "campaign"
-    assert sorted(f.path for f in tracker.client.list_artifacts(run_id)) == ["figure.svg", "program.py"]
+    assert sorted(f.path for f in tracker.client.list_artifacts(run_id)) == ["figure.svg", "program", "program.py"]
+    assert [f.path for f in tracker.client.list_artifacts(run_id, "program/pkg")] == ["program/pkg/a.py"]
 
 
 def test_another_process_resumes_the_same_run(tracker: Tracker, database: Path) -> None:

@@ -11,24 +11,35 @@ from typing import Any
 
 
 def measure(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
-    """{"problem": why it does not parse, or None}. `request`: {"max_depth": levels of the syntax tree}."""
+    """{"problem": why it does not parse, or None}.
+
+    `request`: {"max_depth": levels of the syntax tree, "files": {name: text} to parse in place of the candidate's own
+    text if that is a tree, else None}.
+    """
     warnings.simplefilter("ignore")
+    if request["files"] is None:
+        return {"problem": _problem_of(Path(candidate_path).read_bytes(), request["max_depth"])}
+    for name, text in request["files"].items():
+        problem = _problem_of(text.encode("utf-8"), request["max_depth"])
+        if problem is not None:
+            return {"problem": f"{name}: {problem}"}
+    return {"problem": None}
+
+
+def _problem_of(content: bytes, max_depth: int) -> str | None:
     try:
-        content = Path(candidate_path).read_bytes()
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         if encoding != "utf-8":  # it would run as another text than the one that is checked
-            return {"problem": f"declares the encoding {encoding}, allowed is utf-8"}
+            return f"declares the encoding {encoding}, allowed is utf-8"
         source = content.decode("utf-8")
         tree = ast.parse(source, "candidate.py")
         compile(source, "candidate.py", "exec", dont_inherit=True)
     except SyntaxError as error:
-        return {"problem": f"line {error.lineno}: {error.msg}"}
+        return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        return {"problem": f"{type(error).__name__}: {error}"}
+        return f"{type(error).__name__}: {error}"
     depth = depth_of(tree)
-    if depth > request["max_depth"]:
-        return {"problem": f"nested {depth} levels deep, allowed are {request['max_depth']}"}
-    return {"problem": None}
+    return f"nested {depth} levels deep, allowed are {max_depth}" if depth > max_depth else None
 
 
 def depth_of(tree: ast.AST) -> int:

@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from cognition import tree
 from cognition.records import Failure, FailureKind
 from tasks.sandbox import Pool, parse_gate
 from tasks.sandbox.inside.parse import depth_of
@@ -56,3 +57,29 @@ def test_the_deepest_that_passes_is_safe_here(sandbox: Pool) -> None:
     assert parse_gate.parse(code, sandbox) is None
     assert parse_gate.parse(code + "+1", sandbox) is not None
     ast.NodeVisitor().visit(tree)
+
+
+@pytest.mark.parametrize(
+    "code",
+    cases({name: code for name, code in HOSTILE.items() if name not in ("null", "half a surrogate")}, "brackets"),
+)
+def test_a_hostile_file_of_a_tree_ends_the_same(sandbox: Pool, code: str) -> None:
+    text = tree.write({"a.py": "x = 1\n", "pkg/b.py": code})
+    failure = parse_gate.parse(text, sandbox, is_tree=True)
+    assert isinstance(failure, Failure)
+    assert failure.kind == FailureKind.SYNTAX
+
+
+def test_every_python_file_of_a_tree_is_parsed_and_others_are_not(sandbox: Pool) -> None:
+    good = {"a.py": "x = 1\n", "pkg/b.py": "y = 2\n", "notes.txt": "def (\n"}
+    assert parse_gate.parse(tree.write(good), sandbox, is_tree=True) is None
+    failure = parse_gate.parse(tree.write(good | {"pkg/b.py": "y = 2\ndef (\n"}), sandbox, is_tree=True)
+    assert failure is not None
+    assert failure.reason.startswith("pkg/b.py: line 2: ")
+
+
+def test_a_tree_is_no_program_and_a_program_is_no_tree(sandbox: Pool) -> None:
+    for code, is_tree in ((tree.write({"a.py": "x = 1\n"}), False), ("x = 1\n", True)):
+        failure = parse_gate.parse(code, sandbox, is_tree=is_tree)
+        assert failure is not None
+        assert failure.kind == FailureKind.SYNTAX
