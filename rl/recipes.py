@@ -19,7 +19,7 @@ class Base:
 
     shape: Shape
     seed: int = 1
-    steps: int = 1500
+    steps: int = 800
     batch: int = 64
     rate: float = 3e-3
 
@@ -36,7 +36,7 @@ class Recipe:
     group_size: int = 8
     reward: Reward = "exact"
     abort_at: int = 6  # of 20 generations, and before the other learning rates
-    abort_below: float = 0.13
+    abort_below: float = 0.2
     choosing: int = 384  # prompts that choose the learning rate
     reported: int = 768  # prompts that the score is about
     epsilon_low: float = 0.2
@@ -53,8 +53,9 @@ def _shape(family: Family, **sizes: int) -> Shape:
 LAPTOP = Recipe(Base(_shape("qwen")), rates=(1e-3, 5e-4, 2e-3))
 SECOND = Recipe(Base(_shape("gpt", hidden=256)), rates=(1e-3, 5e-4, 2e-3))
 TINY = Recipe(
-    Base(_shape("qwen", width=16, heads=2, layers=1, hidden=16), steps=30, batch=16),
+    Base(_shape("qwen", width=16, heads=2, layers=1, hidden=16), steps=60, batch=16),
     rates=(1e-3, 2e-3),
+    reward="graded",
     generations=3,
     prompts=4,
     group_size=4,
