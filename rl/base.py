@@ -1,7 +1,7 @@
 """The base models that reinforcement learning starts from: made once, cached in the state folder, always the same.
 
-A base is trained by trusted code in a process of its own (rl/inside/make_base.py), about half a minute of one processor.
-The cache's key is everything that it depends on: the recipe, the scripts, and the version of torch.
+A base is trained by trusted code in a process of its own (rl/inside/make_base.py), in about 20 CPU seconds. The cache's
+key is everything that it depends on: the recipe, the scripts, and the version of torch.
 """
 
 from __future__ import annotations

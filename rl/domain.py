@@ -2,8 +2,8 @@
 
 `train` lets the candidate's two functions train a small model: the trainer holds model, prompts and rewards, and the
 candidate, in a process of its own, only turns rewards into advantages and log-probabilities into a gradient. Weights
-leave as bytes. `benchmark` reads them against an exact list, builds the model from them outside, and scores prompts that
-no process of the candidate ever holds. The rungs on GPUs (rl/scales.py) say what they would take and refuse.
+leave as bytes. `benchmark` reads them against an exact list, builds the model from them outside, and scores prompts
+that no process of the candidate ever holds. The rungs on GPUs (rl/scales.py) say what they would take and refuse.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ nothing is kept between calls; cost of the order of GRPO's. Imports: torch, torc
 typing. A program with a top-level `USES_REFERENCE = True` costs one more forward pass.
 """
 NOTES = (
-    "Two optimiser steps are made on each generation of 16 prompts x 8 completions. The optimiser is Adam with clipping "
-    "by the norm, so a constant factor on the loss changes nothing. The learning rate is chosen among three on other "
-    "prompts, for the baseline in the same way, so a gain has to be more than a faster rate."
+    "Two optimiser steps are made on each generation of 16 prompts x 8 completions. The optimiser is Adam, gradients "
+    "are clipped by their norm, so a constant factor on the loss changes nothing. The learning rate is chosen among "
+    "three on other prompts, for the baseline in the same way, so a gain has to be more than a faster rate."
 )

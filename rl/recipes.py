@@ -1,4 +1,4 @@
-"""Rungs on a CPU as data: base model, prompts, learning rates, when a run is given up. Settings only; nothing runs here.
+"""Rungs on a CPU as data: base model, prompts, learning rates, when a run is given up. Nothing is run here.
 
 `laptop` is the proxy that all figures of docs/rl.md are measured on. `second` is the same on another family of base
 model. `tiny` is for tests: its scores mean nothing.

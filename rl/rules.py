@@ -1,8 +1,9 @@
 """Static rules for losses, on the syntax tree alone: early, clear messages. The sandbox and the dynamic checks hold.
 
-They look for the two functions and their arguments, imports and calls that nothing needs, torch being patched, and state
-that would outlive a call. A pattern that they miss is measured by the dynamic checks or has no effect, since in training
-the candidate's process holds nothing worth taking; a pattern that is fine must not be refused, so each rule is narrow.
+They look for the two functions and their arguments, imports and calls that nothing needs, torch being patched, and
+state that would outlive a call. A pattern that they miss is measured by the dynamic checks or has no effect: in
+training the candidate's process holds nothing worth taking. A pattern that is fine must not be refused: each rule is
+narrow.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _state(tree: ast.Module) -> Iterator[Issue]:
         if isinstance(function, ast.FunctionDef | ast.Lambda):
             for default in (*function.args.defaults, *function.args.kw_defaults):
                 if default is not None and not _is_constant(default):
-                    yield Issue("state", f"the default `{ast.unparse(default)[:80]}` is shared by calls", default.lineno)
+                    message = f"the default `{ast.unparse(default)[:80]}` is shared by calls"
+                    yield Issue("state", message, default.lineno)
 
 
 def _is_constant(node: ast.expr) -> bool:
@@ -146,9 +148,14 @@ def _patching(node: ast.AST, outside: set[str]) -> Iterator[Issue]:
         for target in targets:
             if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in outside:
                 yield Issue("patching", f"`{ast.unparse(target)}` belongs to a module and stays as it is", node.lineno)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IN_PLACE_OUTSIDE:
-        if _root(node.func) in outside:
-            yield Issue("state", f"`{ast.unparse(node)[:80]}` changes what outlives the call", node.lineno)
+    elif _is_in_place(node) and _root(node) in outside:
+        yield Issue(
+            "state", f"`{ast.unparse(node)[:80]}` changes what outlives the call", getattr(node, "lineno", None)
+        )
+
+
+def _is_in_place(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IN_PLACE_OUTSIDE
 
 
 def _root(node: ast.AST) -> str:

@@ -1,6 +1,5 @@
 """Slot `surrogate`: what is maximised. `surrogate(logps_NT, old_NT, advantages_N1, mask_NT, ctx) -> gains_NT`."""
 
-import math
 from typing import Annotated
 
 import torch

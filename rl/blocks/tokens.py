@@ -1,6 +1,6 @@
-"""Slot `tokens`: which tokens are learnt from, and how much. `tokens(logps_NT, advantages_N1, mask_NT, ctx) -> weight_NT`.
+"""Slot `tokens`: which tokens are learnt from, and how much. Weights carry no gradient.
 
-Weights carry no gradient.
+`tokens(logps_NT, advantages_N1, mask_NT, ctx) -> weight_NT`.
 """
 
 from typing import Annotated

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 
 def advantages(rewards_N, group_ids_N, ctx):
     """How far each reward is from its group's mean, in the group's standard deviations."""

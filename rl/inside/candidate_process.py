@@ -1,7 +1,7 @@
 """The process in which a candidate's functions run during training. It never sees model, prompts, answers or seeds.
 
-Started anew (not forked) by remote.py, so nothing of the trainer is in its memory. It reads rewards and log-probabilities
-from a pipe and writes advantages, or a loss with its gradient with respect to the log-probabilities.
+Started anew (not forked) by remote.py, so nothing of the trainer is in its memory. It reads rewards and
+log-probabilities from a pipe and writes advantages, or a loss with its gradient with respect to the log-probabilities.
 
 Shapes: N completions, T completion tokens.
 """

@@ -186,15 +186,14 @@ def order(setting: Setting) -> Numbers:
     case = setting.case((6, 8, 8))
     g = torch.Generator().manual_seed(setting.seed)
     moved = torch.arange(48).view(6, 8)[torch.randperm(6, generator=g)].flatten()
-    whole = replace(
-        case, rewards_N=case.rewards_N[moved], ids_N=case.ids_N[moved], **_rows(case, moved)
-    )  # whole groups, as `advantages` sees them
+    whole = replace(case, rewards_N=case.rewards_N[moved], **_rows(case, moved))  # ids count places, as a trainer's do
     numbers = _compared(
         "advantages", lambda seed: setting.advantages(case, seed)[moved], lambda seed: setting.advantages(whole, seed)
     )
     advantages_N = setting.advantages(case)
     mixed = torch.randperm(48, generator=g)  # as a trainer shuffles completions before the loss
-    shuffled = replace(case, rewards_N=case.rewards_N[mixed], ids_N=case.ids_N[mixed], **_rows(case, mixed))
+    names_G = torch.randperm(6, generator=g)  # other numbers for the same groups
+    shuffled = replace(case, rewards_N=case.rewards_N[mixed], ids_N=names_G[case.ids_N[mixed]], **_rows(case, mixed))
     return numbers | _compared(
         "gradient",
         lambda seed: setting.loss(case, advantages_N, seed)[1][mixed],

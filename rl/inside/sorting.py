@@ -1,7 +1,7 @@
 """The proxy's task: sort 3 to 7 digits. Prompts, right answers, the base's four behaviours. numpy, no torch.
 
-A prompt is seven places, filled from the left with BLANK, and ARROW; a completion is up to seven digits and END. Prompts
-of the three parts are disjoint by a hash of their digits, so that no seed decides who sees what.
+A prompt is seven places, filled from the left with BLANK, and ARROW; a completion is up to seven digits and END. The
+prompts of the three parts are disjoint by a hash of their digits, so that no seed decides who sees what.
 
 Shapes: N prompts or completions, P = 8 prompt tokens, T = 8 completion tokens.
 """
@@ -73,9 +73,7 @@ def mask(tokens_NT: Tokens) -> NDArray[np.bool_]:
     return (ended_NT == 0) | ((ended_NT == 1) & (tokens_NT == END))
 
 
-def rewards(
-    lists: list[list[int]], tokens_NT: Tokens, kind: Reward, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def rewards(lists: list[list[int]], tokens_NT: Tokens, kind: Reward, rng: np.random.Generator) -> NDArray[np.float32]:
     """One number per completion, (N,). `coin` is spurious: it does not look at the completion."""
     if kind == "coin":
         return rng.integers(2, size=len(lists)).astype(np.float32)

@@ -1,7 +1,7 @@
 """GRPO with its KL term against the base model (arXiv 2402.03300).
 
-The estimate exp(d) - d - 1 of the divergence, d = ref - logps, is never negative. It is weighed by the ratio, as TRL does
-by default: the completions come from the old policy.
+The estimate exp(d) - d - 1 of the divergence, d = ref - logps, is never negative. It is weighed by the ratio, as TRL
+does by default: the completions come from the old policy.
 """
 
 from __future__ import annotations

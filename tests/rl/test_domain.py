@@ -71,7 +71,8 @@ def test_the_score_is_the_mean_accuracy_with_its_standard_error() -> None:
 
 @pytest.mark.parametrize("rung", SCALES)
 def test_a_rung_on_gpus_is_refused_in_one_line_with_its_forecast(rung: str) -> None:
-    with pytest.raises(NoGpuProfile, match=f"no profile gpu-train yet.*{rung}: Qwen/.*GPU-hours.*assumed, not measured"):
+    wanted = f"no profile gpu-train yet.*{rung}: Qwen/.*GPU-hours.*assumed, not measured"
+    with pytest.raises(NoGpuProfile, match=wanted):
         Rl().outlook(rung)
 
 

@@ -73,8 +73,8 @@ MUTANTS: dict[str, Mutant] = {
         "def counted(function):\n    function.calls = function.calls + 1 if hasattr(function, 'calls') else 1\n"
         "    return 1.0 + 0.1 * function.calls\n",
     ),
-    "a default, unseen": Mutant(
-        "memory", loss="stock * remembered()", top=
+    "an iterator as default": Mutant(
+        "state", loss="stock * remembered()", top=
         "def remembered(kept=(iter(range(1000)),)):\n    return 1.0 + 0.01 * next(kept[0])\n",
     ),
     # cost
@@ -110,7 +110,8 @@ def program(name: str) -> str:
     code = _replaced(code, IMPORTS, IMPORTS + mutant.top)
     stock = RESULT.replace("return", "stock =")
     result = f"    return {mutant.loss or 'stock'}\n"
-    code = _replaced(code, RESULT, f"    {mutant.before_loss}\n{stock}{result}" if mutant.before_loss else stock + result)
+    before = f"    {mutant.before_loss}\n" if mutant.before_loss else ""
+    code = _replaced(code, RESULT, before + stock + result)
     stock = SCALED.replace("return", "stock =")
     return _replaced(code, SCALED, f"{stock}    return {mutant.advantages or 'stock'}\n")
 
