@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 
 from rl import base, exchange, scoring
-from rl.exchange import Curve
+from rl.exchange import Curve, Fitted
 from rl.inside.sorting import Part
 from rl.recipes import Recipe
 from rl.scoring import Answers
 from rl.weights import Unreadable, read
-from tasks.contract import Cost, Failure, FailureKind, Measurements, Sandbox, Trained, Workspace
+from tasks.contract import Artefact, Cost, Failure, FailureKind, Measurements, Sandbox, Trained, Workspace
 
 NOTE = "runs.json"
 
@@ -46,14 +46,19 @@ def trained(
         return Failure(FailureKind.INVALID, given_up(first, recipe))
     if recipe.iterations > 1 and not any(max(curve.moved, default=0.0) > 0.0 for curve in fitted.curves.values()):
         return Failure(FailureKind.INVALID, "the policy did not move between two passes: the loss trains nothing")
-    artefacts = tuple(
+    artefacts = kept(fitted, workspace)
+    rates = {rate: summary(curve) for rate, curve in fitted.curves.items()}
+    logs = "\n".join(line(rate, curve) for rate, curve in fitted.curves.items())
+    stored = {"files": [each.name for each in artefacts], "summary": {"rates": rates}, "logs": logs}
+    workspace.write(NOTE, json.dumps({**stored, "cost": asdict(fitted.cost)}).encode())
+    return Trained(artefacts, {"rates": rates}, logs, fitted.cost)
+
+
+def kept(fitted: Fitted, workspace: Workspace) -> tuple[Artefact, ...]:
+    """The weights of every run that was not given up, in the workspace."""
+    return tuple(
         workspace.write(file_name(rate), curve.weights) for rate, curve in fitted.curves.items() if curve.weights
     )
-    summary = {rate: _summary(curve) for rate, curve in fitted.curves.items()}
-    logs = "\n".join(line(rate, curve) for rate, curve in fitted.curves.items())
-    stored = {"files": [each.name for each in artefacts], "summary": {"rates": summary}, "logs": logs}
-    workspace.write(NOTE, json.dumps({**stored, "cost": asdict(fitted.cost)}).encode())
-    return Trained(artefacts, {"rates": summary}, logs, fitted.cost)
 
 
 def given_up(curve: Curve, recipe: Recipe) -> str:
@@ -65,7 +70,8 @@ def given_up(curve: Curve, recipe: Recipe) -> str:
     )
 
 
-def _summary(curve: Curve) -> dict[str, float]:
+def summary(curve: Curve) -> dict[str, float]:
+    """A run in a few numbers."""
     middle = len(curve.rewards) // 2
     return {
         "early_reward": sum(curve.rewards[:middle]) / max(1, middle),
