@@ -128,9 +128,8 @@ def report(results: Mapping[tuple[str, int], Result]) -> None:
     names = {name for name, _ in results}
     means = {name: float(np.mean(list(by_seed(results, name).values()))) for name in names}
     baseline = by_seed(results, BASELINE)
-    print(
-        f"{'program':>18} {'seeds':>5} {'accuracy':>8} {'sd':>6} {'against GRPO, 95%':>20} {'r':>6} {'n':>3} {'CPU s':>6}"
-    )
+    head = ("program", "seeds", "accuracy", "sd", "against GRPO, 95%", "r", "n", "CPU s")
+    print("{:>18} {:>5} {:>8} {:>6} {:>20} {:>6} {:>3} {:>6}".format(*head))
     for name in sorted(names, key=lambda name: -means[name]):
         values = by_seed(results, name)
         gap, half, deviation, correlation, _ = compared(values, baseline)

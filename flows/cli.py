@@ -26,6 +26,7 @@ from flows import (
     leaving,
     problem_cli,
     registry,
+    rl_losses,
     views,
 )
 from flows.home import Home, open_home
@@ -43,6 +44,7 @@ app.add_typer(curate.app, name="curate")
 app.add_typer(cognition_cli.app)
 app.add_typer(problem_cli.app)
 app.add_typer(arch_layers.app, name="arch")
+app.add_typer(rl_losses.app, name="rl")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
 

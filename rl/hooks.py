@@ -42,6 +42,7 @@ class Loss:
 
     advantages: Advantages
     policy_loss: PolicyLoss
+    uses_reference: bool = False
 
 
 class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no types
@@ -55,6 +56,8 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         self._seen: tuple[Tensor, Any] | None = None
         super().__init__(*arguments, **named)
         refuse_settings(self.args)
+        if loss.uses_reference and self.beta == 0.0:
+            raise Unsupported("this loss reads a reference model's log-probabilities: set GRPOConfig.beta above 0")
 
     def _calculate_rewards(self, *arguments: Any, **named: Any) -> Tensor:
         self._rewards_MR = super()._calculate_rewards(*arguments, **named)
