@@ -35,8 +35,7 @@ from tasks.contract import (
 )
 
 BENCHMARK_WALL_S = 900.0
-#: torch._dynamo: the check of costs needs it, 1.4 CPU s in every job that would import it for itself.
-PRELOAD = ("torch", "torch._dynamo", "safetensors.torch", "numpy.random")
+PRELOAD = ("torch", "torch.utils._python_dispatch", "safetensors.torch", "numpy.random")
 
 
 class NoGpuProfile(MachineFault):
