@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+from typing import Any
+
 import pytest
 
-from cognition.records import CodeBlock
 from rl import exchange, knowledge, rules, verdicts
 from rl.domain import Rl
 from rl.reference import NAMES, program
@@ -26,7 +28,12 @@ def test_every_mutant_is_caught_by_the_check_that_is_meant_for_it(name: str, tor
     assert MUTANTS[name].check in [issue.rule for issue in issues(mutant(name), torch_sandbox)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+def few_fast(names: Iterable[str], few: Container[str]) -> list[Any]:
+    """The others are run by `make test-full`: a probe takes a tenth of a CPU second."""
+    return [pytest.param(name, marks=() if name in few else pytest.mark.slow, id=name) for name in names]
+
+
+@pytest.mark.parametrize("name", few_fast(NAMES, ("grpo", "grpo_kl", "algorithm_a")))
 def test_no_reference_is_refused(name: str, torch_sandbox: Sandbox) -> None:
     assert issues(program(name), torch_sandbox) == []
 
@@ -38,11 +45,15 @@ PLAIN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
-def test_every_block_makes_a_loss_that_passes(block: CodeBlock, torch_sandbox: Sandbox) -> None:
+FEW_BLOCKS = ("rank_credit", "success_weighted", "budget_radius", "near_base", "impact_dropout", "between")
+
+
+@pytest.mark.parametrize("name", few_fast((block.name for block in BLOCKS), FEW_BLOCKS))
+def test_every_block_makes_a_loss_that_passes(name: str, torch_sandbox: Sandbox) -> None:
     template = knowledge.template()
     blocks = genomes.catalogue(template, knowledge.items())
-    chosen = PLAIN | {block.slot: block.name}
+    (block,) = (block for block in BLOCKS if block.name == name)
+    chosen = PLAIN | {block.slot: name}
     genome = genomes.Genome(
         tuple((slot.name, default_gene(blocks, slot.name, chosen[slot.name])) for slot in knowledge.SLOTS)
     )

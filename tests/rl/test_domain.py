@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from rl import exchange, measure
+from rl import base, exchange, measure
 from rl.domain import NoGpuProfile, Rl
 from rl.recipes import TINY
 from rl.reference import program
 from rl.scales import SCALES
+from tasks.artefacts import UriWorkspace
 from tasks.contract import Domain, Failure, FailureKind, Measurements, Sandbox, Score, Trained, Workspace
-from tests.contract_suite import BadProgram, DomainContract
+from tests.contract_suite import BadProgram, DomainContract, judge
 from tests.rl import zoo
 
 CHECK = frozenset({FailureKind.CHECK})
@@ -29,6 +33,7 @@ def in_training(statement: str) -> str:
     return code.replace(LOSS, f"    if logps_NT.shape == (16, 8):\n        {statement}\n{LOSS}")
 
 
+@pytest.mark.slow  # every training starts a torch of its own, two CPU seconds
 class TestRlContract(DomainContract):
     bad_programs: ClassVar[Mapping[str, BadProgram]] = {
         "no loss": BadProgram("x = 1\n", CHECK),
@@ -58,6 +63,18 @@ class TestRlContract(DomainContract):
         assert domain.train("raise ValueError('was run')", rung, 1, sandbox, workspace) == first
 
 
+def test_the_seed_program_scores_and_a_retry_trains_nothing_again(torch_sandbox: Sandbox, tmp_path: Path) -> None:
+    domain, code, place = Rl(Rl.Options(tiny=True)), program("grpo"), UriWorkspace(tmp_path.as_uri())
+    judged = judge(domain, code, torch_sandbox, place)
+    assert isinstance(judged.outcome, Score), judged.outcome
+    assert judged.measurements is not None
+    assert 0.0 < judged.outcome.fitness < 0.2  # a tiny model, trained for three generations
+    assert set(domain.features(judged.measurements)) == {"kl", "early_reward"}
+    again = domain.train("raise ValueError('was run')", domain.rungs[0], 7, torch_sandbox, place)
+    assert isinstance(again, Trained)
+    assert all(rate["moved"] > 1e-4 for rate in again.summary["rates"].values())  # the ratio moves: clips are alive
+
+
 def measured(accuracy: float) -> Measurements:
     return Measurements({"accuracy": accuracy})
 
@@ -77,10 +94,6 @@ def test_a_rung_on_gpus_is_refused_in_one_line_with_its_forecast(rung: str) -> N
 
 
 def test_the_given_up_say_so_and_cost_less(torch_sandbox: Sandbox) -> None:
-    from dataclasses import replace
-
-    from rl import base
-
     recipe = replace(TINY, generations=20, abort_at=6, abort_below=2.0)
     fitted = exchange.fit(program("grpo"), recipe, base.weights(TINY.base), 1, False, torch_sandbox)
     assert isinstance(fitted, exchange.Fitted)
@@ -91,25 +104,17 @@ def test_the_given_up_say_so_and_cost_less(torch_sandbox: Sandbox) -> None:
     assert measure.given_up(curve, recipe).startswith("given up after 6 of 20 generations: the mean reward went 0.")
 
 
-def test_the_same_seed_gives_the_same_run_and_another_does_not(torch_sandbox: Sandbox, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
-    from tasks.artefacts import UriWorkspace
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_run_and_another_does_not(torch_sandbox: Sandbox, tmp_path: Path) -> None:
+    count = itertools.count()
 
     def trained(seed: int) -> object:
-        place = UriWorkspace(tmp_path_factory.mktemp("w").as_uri())
+        place = UriWorkspace((tmp_path / str(next(count))).as_uri())
         done = Rl(Rl.Options(tiny=True)).train(program("grpo"), "laptop", seed, torch_sandbox, place)
         assert isinstance(done, Trained)
         return json.dumps(done.summary)
 
     assert trained(1) == trained(1) != trained(2)
-
-
-def test_the_ratio_moves_so_that_clips_are_alive(torch_sandbox: Sandbox, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
-    from tasks.artefacts import UriWorkspace
-
-    place = UriWorkspace(tmp_path_factory.mktemp("w").as_uri())
-    done = Rl(Rl.Options(tiny=True)).train(program("grpo"), "laptop", 1, torch_sandbox, place)
-    assert isinstance(done, Trained)
-    assert all(rate["moved"] > 1e-4 for rate in done.summary["rates"].values())
 
 
 def test_failures_are_no_scores() -> None:
