@@ -71,9 +71,9 @@ def overhead(steps: int, repeats: int, width: int, folder: Path) -> None:
     """Both in turn; medians, and the spread of the ratio."""
     loss, pairs = loss_of("dapo"), []
     for number in range(repeats + 1):
-        first = cpu_ms_per_step(folder / f"s{number}", None, steps, width)
-        second = cpu_ms_per_step(folder / f"o{number}", loss, steps, width)
-        pairs.append((first, second))
+        turns = [None, loss] if number % 2 else [loss, None]  # neither is always the second
+        spent = {turn: cpu_ms_per_step(folder / f"{number}-{turn is None}", turn, steps, width) for turn in turns}
+        pairs.append((spent[None], spent[loss]))
     pairs = pairs[1:]  # the first pair warms up
     ratios = sorted(ours / stock - 1.0 for stock, ours in pairs)
     stock_ms, ours_ms = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -30,6 +30,7 @@ from scipy import stats
 from rl import base, exchange, measure, rules
 from rl.domain import PRELOAD
 from rl.exchange import INSIDE
+from rl.inside.sorting import Reward
 from rl.recipes import RUNGS, Recipe
 from rl.reference import CONTROLS, NAMES, program
 from tasks.artefacts import UriWorkspace
@@ -37,7 +38,7 @@ from tasks.contract import Failure, Sandbox, Trained
 from tasks.sandbox import open_sandbox
 
 BASELINE = "grpo"
-SPURIOUS = "coin"
+SPURIOUS: Reward = "coin"
 GAIN = 0.02
 POWER = 0.8
 

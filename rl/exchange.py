@@ -64,7 +64,7 @@ def fit(code: str, recipe: Recipe, base: bytes, seed: int, uses_reference: bool,
     }
     limits = _limits(recipe.cpu_s + START_UP_CPU_S, recipe.wall_s, WEIGHTS_MB)
     done = sandbox.run(Job(code, INSIDE, "adapter:train", request, limits, profile="cpu-train"))
-    return done if isinstance(done, Failure) else _fitted(done)
+    return done if isinstance(done, Failure) else _fitted(done, {f"{rate:g}" for rate in recipe.rates})
 
 
 def settings(recipe: Recipe, uses_reference: bool) -> dict[str, JSON]:
@@ -93,7 +93,7 @@ def _limits(cpu_s: float, wall_s: float, files_mb: int = 0) -> Limits:
     return Limits(cpu_s=cpu_s, wall_s=wall_s, memory_mb=2048, processes=32, files_mb=files_mb)
 
 
-def _fitted(done: Finished) -> Fitted | Failure:
+def _fitted(done: Finished, rates: set[str]) -> Fitted | Failure:
     answer = done.answer
     if isinstance(answer, dict) and set(answer) == {"wrong", "raised"}:
         kind = FailureKind.CRASH if answer["raised"] else FailureKind.INVALID
@@ -104,8 +104,8 @@ def _fitted(done: Finished) -> Fitted | Failure:
         curves = {name: _curve(given, done.files.get(name)) for name, given in answer["curves"].items()}
     except (KeyError, TypeError, ValueError, OverflowError):
         return Failure(FailureKind.INVALID, "the training curves cannot be read")
-    if not curves or set(done.files) - set(curves):
-        return Failure(FailureKind.INVALID, "training left other files than weights")
+    if not curves or set(curves) - rates or set(done.files) - set(curves):
+        return Failure(FailureKind.INVALID, "training left something else than a run for each learning rate")
     return Fitted(curves, done.cost)
 
 

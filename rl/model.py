@@ -26,7 +26,8 @@ def completion_logps(p: Parameters, shape: Shape, prompts_NP: Tokens, tokens_NT:
     logits_NTV = logits(p, shape, whole_NS)[:, prompts_NP.shape[1] - 1 :]
     top_NT1 = logits_NTV.max(-1, keepdims=True)
     logarithms_NTV = logits_NTV - top_NT1 - np.log(np.exp(logits_NTV - top_NT1).sum(-1, keepdims=True))
-    return np.take_along_axis(logarithms_NTV, tokens_NT[..., None], -1)[..., 0]
+    chosen_NT: Array = np.take_along_axis(logarithms_NTV, tokens_NT[..., None], -1)[..., 0]
+    return chosen_NT
 
 
 def logits(p: Parameters, shape: Shape, tokens_NS: Tokens) -> Array:
@@ -43,10 +44,11 @@ def logits(p: Parameters, shape: Shape, tokens_NS: Tokens) -> Array:
 
 
 def _norm(p: Parameters, name: str, x: Array) -> Array:
-    if f"{name}_bias" not in p:
-        return x / np.sqrt(np.square(x).mean(-1, keepdims=True) + 1e-6) * p[name]
-    centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt(np.square(centred).mean(-1, keepdims=True) + 1e-5) * p[name] + p[f"{name}_bias"]
+    has_bias = f"{name}_bias" in p
+    centred: Array = x - x.mean(-1, keepdims=True) if has_bias else x
+    size: Array = np.sqrt(np.square(centred).mean(-1, keepdims=True) + (1e-5 if has_bias else 1e-6))
+    scaled: Array = centred / size * p[name]
+    return scaled + p[f"{name}_bias"] if has_bias else scaled
 
 
 def _attention(p: Parameters, shape: Shape, x_NSD: Array) -> Array:
@@ -59,7 +61,8 @@ def _attention(p: Parameters, shape: Shape, x_NSD: Array) -> Array:
     scores_NHSS = np.where(np.tri(s, dtype=bool), scores_NHSS, -np.inf)
     weights_NHSS = np.exp(scores_NHSS - scores_NHSS.max(-1, keepdims=True))
     o_NHSE = (weights_NHSS / weights_NHSS.sum(-1, keepdims=True)) @ v
-    return o_NHSE.swapaxes(1, 2).reshape(n, s, shape.width) @ p["out"].T
+    mixed_NSD: Array = o_NHSE.swapaxes(1, 2).reshape(n, s, shape.width) @ p["out"].T
+    return mixed_NSD
 
 
 def _rotated(x_NHSE: Array) -> Array:
@@ -73,7 +76,9 @@ def _rotated(x_NHSE: Array) -> Array:
 def _mlp(p: Parameters, shape: Shape, x_NSD: Array) -> Array:
     if shape.family == "qwen":
         gate, up = np.split(x_NSD @ p["up"].T, 2, axis=-1)
-        return (gate / (1.0 + np.exp(-gate)) * up) @ p["down"].T
+        gated: Array = (gate / (1.0 + np.exp(-gate)) * up) @ p["down"].T
+        return gated
     x = x_NSD @ p["up"].T + p["up_bias"]
     gelu = 0.5 * x * (1.0 + np.tanh(np.float32(np.sqrt(2.0 / np.pi)) * (x + 0.044715 * x**3)))
-    return gelu @ p["down"].T + p["down_bias"]
+    down: Array = gelu @ p["down"].T + p["down_bias"]
+    return down

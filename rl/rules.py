@@ -9,6 +9,7 @@ narrow.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from tasks.contract import Issue
@@ -36,7 +37,7 @@ HIDDEN_WAYS = frozenset({
 WANTED = {"advantages": 3, "policy_loss": 6}
 IN_PLACE_OUTSIDE = frozenset({"append", "extend", "update", "add", "insert", "setdefault", "pop", "clear"})
 CONSTANT_CALLS = frozenset({"partial", "float", "int", "tuple", "frozenset"})
-REFERENCE = "USES_REFERENCE"
+REFERENCE = re.compile(r"^USES_REFERENCE\s*=\s*True\b", re.MULTILINE)
 
 
 def issues(code: str) -> list[Issue]:
@@ -53,11 +54,8 @@ def issues(code: str) -> list[Issue]:
 
 
 def uses_reference(code: str) -> bool:
-    """Whether the program says at its top level `USES_REFERENCE = True`."""
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == REFERENCE:
-            return isinstance(node.value, ast.Constant) and node.value.value is True
-    return False
+    """Whether a line says `USES_REFERENCE = True`. By its text: asked in worker threads, where nothing may be parsed."""
+    return REFERENCE.search(code) is not None
 
 
 def _functions(tree: ast.Module) -> Iterator[Issue]:

@@ -211,8 +211,13 @@ def padding(setting: Setting) -> Numbers:
     case = setting.case((4, 8, 8))
     g = torch.Generator().manual_seed(setting.seed + 1)
     advantages_N = setting.advantages(case)
-    extra = {name: _widened(getattr(case, name), g) for name in ("logps_NT", "old_NT", "ref_NT")}
-    wide = replace(case, mask_NT=torch.cat([case.mask_NT, torch.zeros(32, 5)], 1), **extra)
+    wide = replace(
+        case,
+        logps_NT=_widened(case.logps_NT, g),
+        old_NT=_widened(case.old_NT, g),
+        ref_NT=None if case.ref_NT is None else _widened(case.ref_NT, g),
+        mask_NT=torch.cat([case.mask_NT, torch.zeros(32, 5)], 1),
+    )
     noisy = replace(case, logps_NT=torch.where(case.mask_NT > 0, case.logps_NT, case.logps_NT - 1.0))
 
     def slope(changed: Case, seed: int) -> Tensor:
@@ -226,9 +231,7 @@ def padding(setting: Setting) -> Numbers:
     }
 
 
-def _widened(value_NT: Tensor | None, g: torch.Generator) -> Tensor | None:
-    if value_NT is None:
-        return None
+def _widened(value_NT: Tensor, g: torch.Generator) -> Tensor:
     return torch.cat([value_NT, -torch.rand(len(value_NT), 5, generator=g)], 1)
 
 
@@ -296,11 +299,11 @@ class _Count:
 
 
 @dataclass
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's own
     count: _Count = field(default_factory=_Count)
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

@@ -92,7 +92,7 @@ def test_the_limits_on_cost_are_well_above_stock_grpo(torch_sandbox: Sandbox) ->
 
 
 def test_numbers_of_the_wrong_form_are_not_taken_for_an_answer() -> None:
-    empty = {name: {} for name in verdicts.CHECKS}
+    empty: dict[str, dict[str, float]] = {name: {} for name in verdicts.CHECKS}
     for forged in (None, {}, {"shapes": 3}, empty, dict.fromkeys(verdicts.CHECKS, 1)):
         with pytest.raises(verdicts.WrongForm):
             verdicts.issues(forged)

@@ -52,6 +52,13 @@ def test_the_same_seed_prints_the_same_metrics_as_stock_trl(name: str, tmp_path:
 
 
 @pytest.mark.slow
+def test_another_loss_does_not_print_the_same_metrics(tmp_path: Path) -> None:
+    stock = toy_trl.history(tmp_path / "stock", None, **SETTINGS["grpo"])
+    other = toy_trl.history(tmp_path / "other", loss_of("dapo"), **SETTINGS["grpo"])
+    assert [entry["loss"] for entry in other] != pytest.approx([entry["loss"] for entry in stock], rel=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grpo", "dapo"])
 def test_parity_holds_with_accumulated_gradients_and_one_pass(name: str, tmp_path: Path) -> None:
     more = {"num_iterations": 1, "gradient_accumulation_steps": 2, **SETTINGS[name]}

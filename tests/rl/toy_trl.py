@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
 from rl.hooks import CandidateGRPOTrainer, Loss
@@ -58,7 +58,9 @@ def trainer(folder: Path, loss: Loss | None, **settings: Any) -> Any:
     data = Dataset.from_list([{"prompt": str(number)} for number in range(100, 164)])
     given = {"model": policy, "reward_funcs": reward, "args": args, "train_dataset": data}
     given["processing_class"] = tokenizer()
-    return GRPOTrainer(**given) if loss is None else CandidateGRPOTrainer(loss=loss, **given)
+    made = GRPOTrainer(**given) if loss is None else CandidateGRPOTrainer(loss=loss, **given)
+    made.remove_callback(PrinterCallback)
+    return made
 
 
 def history(folder: Path, loss: Loss | None, **settings: Any) -> list[dict[str, float]]:
