@@ -54,7 +54,7 @@ def issues(code: str) -> list[Issue]:
 
 
 def uses_reference(code: str) -> bool:
-    """Whether a line says `USES_REFERENCE = True`. By its text: asked in worker threads, where nothing may be parsed."""
+    """Whether a line says `USES_REFERENCE = True`; by its text, since worker threads ask, which must not parse."""
     return REFERENCE.search(code) is not None
 
 

@@ -32,7 +32,8 @@ class Shape:
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Every tensor's name and size, in the order in which they are stored."""
-        d, found = self.width, {"embedding": (self.vocabulary, self.width)}
+        d = self.width
+        found: dict[str, tuple[int, ...]] = {"embedding": (self.vocabulary, d)}
         if self.family == "gpt":
             found["places"] = (self.places, d)
         for layer in range(self.layers):
@@ -44,7 +45,8 @@ class Shape:
 
     def _layer(self) -> dict[str, tuple[int, ...]]:
         d, hidden = self.width, self.hidden
-        found = {**_norm("before", d, self.family), "qkv": (3 * d, d), "out": (d, d), **_norm("after", d, self.family)}
+        found: dict[str, tuple[int, ...]] = {**_norm("before", d, self.family), "qkv": (3 * d, d), "out": (d, d)}
+        found |= _norm("after", d, self.family)
         if self.family == "qwen":
             return found | {
                 "q_norm": (self.head_width,),

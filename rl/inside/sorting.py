@@ -70,7 +70,8 @@ def completions(answers: list[list[int]]) -> Tokens:
 def mask(tokens_NT: Tokens) -> NDArray[np.bool_]:
     """The tokens up to and with the first END, (N, T)."""
     ended_NT = np.cumsum(tokens_NT == END, axis=1)
-    return (ended_NT == 0) | ((ended_NT == 1) & (tokens_NT == END))
+    counted_NT: NDArray[np.bool_] = (ended_NT == 0) | ((ended_NT == 1) & (tokens_NT == END))
+    return counted_NT
 
 
 def rewards(lists: list[list[int]], tokens_NT: Tokens, kind: Reward, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -81,6 +82,8 @@ def rewards(lists: list[list[int]], tokens_NT: Tokens, kind: Reward, rng: np.ran
     counted_NT = mask(right_NT)
     equal_NT = (right_NT == tokens_NT) | ~counted_NT
     if kind == "exact":
-        return equal_NT.all(1).astype(np.float32)
+        right_N: NDArray[np.float32] = equal_NT.all(1).astype(np.float32)
+        return right_N
     prefix_NT = np.cumprod(equal_NT, axis=1) * counted_NT
-    return (prefix_NT.sum(1) / counted_NT.sum(1)).astype(np.float32)
+    share_N: NDArray[np.float32] = (prefix_NT.sum(1) / counted_NT.sum(1)).astype(np.float32)
+    return share_N

@@ -154,4 +154,5 @@ def imitated(shape: Shape, seed: int, steps: int, batch: int, rate: float, draw:
         (gradient_W,) = torch.autograd.grad(loss, flat_W)
         pace = min(1.0, (step + 1) / 50) * 0.5 * (1.0 + math.cos(math.pi * step / steps))
         optimiser.step(gradient_W, rate * pace)
-    return flat_W.detach()
+    base_W: Tensor = flat_W.detach()
+    return base_W

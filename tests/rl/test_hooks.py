@@ -30,7 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "vespo": {"loss_type": "vespo"},
     "grpo_kl": {"loss_type": "grpo", "beta": 0.04},
 }  # fmt: skip
-IN_THE_FAST_LANE = ("grpo", "gspo")
+IN_THE_FAST_LANE = ("grpo",)
 ALL = [pytest.param(name, marks=() if name in IN_THE_FAST_LANE else pytest.mark.slow) for name in SETTINGS]
 
 
