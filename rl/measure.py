@@ -66,7 +66,7 @@ def given_up(curve: Curve, recipe: Recipe) -> str:
     last = " ".join(f"{reward:.2f}" for reward in curve.rewards)
     return (
         f"given up after {curve.aborted_at} of {recipe.generations} generations: the mean reward went {last}, "
-        f"under {recipe.abort_below:g}, half of what GRPO has there"
+        f"under {recipe.abort_below:g}, which is less than the untrained base has"
     )
 
 
