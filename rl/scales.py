@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ASSUMED_MFU = 0.35  # of training; assumed, not measured: printed with every forecast
-ASSUMED_TOKENS_S = 2500.0  # sampled per second, GPU and billion parameters, by vLLM; assumed, not measured
+ASSUMED_TOKENS_S = 20_000.0  # sampled by one GPU with vLLM for a model of a billion parameters; assumed, not measured
 PEAK_FLOPS = 989e12  # of one H100 or H200, bf16 without sparsity, from its data sheet
 WALL_SHARE = 2.0  # a run may take twice the forecast before it is stopped
 NO_PROFILE = "the sandbox has no profile gpu-train yet, so no candidate can be trained on a GPU inside it"
@@ -74,5 +74,5 @@ def forecast(name: str, scale: Scale) -> str:
         f"{name}: {scale.model}, {scale.steps} steps x {scale.prompts} prompts x {scale.group_size} completions x "
         f"{scale.tokens} tokens = {scale.sampled / 1e6:.0f}M tokens; {scale.gpu_h():.3g} GPU-hours on {scale.gpus} "
         f"GPU{'s' if scale.gpus > 1 else ''} for each loss, learning rate and seed (assumed, not measured: "
-        f"MFU {ASSUMED_MFU:.0%}, {ASSUMED_TOKENS_S:.0f} sampled tokens per second, GPU and billion parameters)"
+        f"MFU {ASSUMED_MFU:.0%}; a GPU samples {ASSUMED_TOKENS_S / scale.billions:.0f} tokens a second)"
     )
