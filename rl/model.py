@@ -80,5 +80,5 @@ def _mlp(p: Parameters, shape: Shape, x_NSD: Array) -> Array:
         return gated
     x = x_NSD @ p["up"].T + p["up_bias"]
     gelu = 0.5 * x * (1.0 + np.tanh(np.float32(np.sqrt(2.0 / np.pi)) * (x + 0.044715 * x**3)))
-    down: Array = gelu @ p["down"].T + p["down_bias"]
+    down: Array = (gelu @ p["down"].T + p["down_bias"]).astype(np.float32, copy=False)
     return down
