@@ -60,8 +60,9 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
             raise Unsupported("this loss reads a reference model's log-probabilities: set GRPOConfig.beta above 0")
 
     def _calculate_rewards(self, *arguments: Any, **named: Any) -> Tensor:
-        self._rewards_MR = super()._calculate_rewards(*arguments, **named)
-        return self._rewards_MR
+        rewards_MR: Tensor = super()._calculate_rewards(*arguments, **named)
+        self._rewards_MR = rewards_MR
+        return rewards_MR
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         out: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -98,7 +99,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         empty = torch.empty(0, requires_grad=True)
         self._seen = (empty, None)
-        stock = super()._compute_loss(model, inputs)
+        stock: Tensor = super()._compute_loss(model, inputs)
         (logps_NT, _), self._seen = self._seen, None
         if logps_NT is empty:  # evaluation, without gradients: TRL's own loss is what it reports
             return stock

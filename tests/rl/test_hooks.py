@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import trl
 
 from rl import hooks
 from rl.hooks import CandidateGRPOTrainer, Loss, Unsupported
@@ -123,10 +124,10 @@ def computed(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer, given: dict[
         assert not detached.requires_grad
         return 7.0 + extra * parameter if extra else torch.tensor(7.0)
 
-    monkeypatch.setattr(hooks.GRPOTrainer, "_get_per_token_logps_and_entropies", stock_logps)
-    monkeypatch.setattr(hooks.GRPOTrainer, "_compute_loss", stock_loss)
+    monkeypatch.setattr(trl.GRPOTrainer, "_get_per_token_logps_and_entropies", stock_logps)
+    monkeypatch.setattr(trl.GRPOTrainer, "_compute_loss", stock_loss)
     loss = trainer._compute_loss(None, given)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return loss, logps.grad, parameter.grad
 
 
@@ -156,7 +157,7 @@ def test_several_processes_share_the_rewards_and_keep_their_slice(monkeypatch: p
     def stock(self: Any, given: Any) -> Any:
         return {"advantages": torch.zeros(2), "num_items_in_batch": torch.tensor(6.0)}
 
-    monkeypatch.setattr(hooks.GRPOTrainer, "_generate_and_score_completions", stock)
+    monkeypatch.setattr(trl.GRPOTrainer, "_generate_and_score_completions", stock)
     found = []
     for index in (0, 1):
         trainer = FakeTrainer(Loss(lambda rewards, ids, ctx: rewards + 10.0 * ids, summed), processes=2, index=index)
