@@ -21,7 +21,8 @@ def tokenizer() -> Any:
     words = {name: place for place, name in enumerate(("<pad>", "<eos>", *"0123456789"))}
     inner = Tokenizer(models.WordLevel(words, unk_token="0"))
     inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", padding_side="left")
+    made: Any = PreTrainedTokenizerFast
+    return made(tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>", padding_side="left")
 
 
 def model(width: int = 16) -> Any:
