@@ -6,27 +6,24 @@ The program passes the same checks as in a round before it is written; nothing o
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from cognition.archive import Archive
-from cognition.records import JSON, Candidate
 from flows import output
 from flows.config import ConfigError
 from flows.home import Home, open_home
 from flows.output import JsonFlag
-from flows.programs import Named, named
+from flows.programs import named
+from flows.provenance import where_from
 from flows.terminal import safe
 from tasks.sandbox import open_sandbox
 from tasks.sandbox.leftovers import own
 from tasks.sandbox.parse_gate import parse
 
 app = typer.Typer(help="Take a mixer out of a campaign.", no_args_is_help=True)
-OLDEST_ANCESTORS = 200
 
 
 @app.command()
@@ -43,7 +40,7 @@ def export(
         raise ConfigError(f"--out {out}: expected a new or an empty folder")
     home = open_home()
     found = named(home.archive_url, candidate, "arch")
-    provenance = _where_from(home, candidate, found)
+    provenance = where_from(home, candidate, found)
     _check(home, found.code, unsafe_no_sandbox)
     try:
         text = assembled(found.code, provenance)
@@ -75,56 +72,6 @@ def _print_written(console: Console, report: dict[str, Any]) -> None:
     console.print(
         "Imported, it runs without a sandbox: read it first. `python test_layer.py` tests it.", soft_wrap=True
     )
-
-
-def _where_from(home: Home, name: str, found: Named) -> dict[str, JSON]:
-    """What is written beside the layer about its origin."""
-    if found.candidate is None:
-        return {"file": Path(name).name, **_dated()}
-    with Archive.open(home.archive_url) as archive:
-        return _provenance(archive, found.candidate)
-
-
-def _dated() -> dict[str, JSON]:
-    return {"exported_at": datetime.now(UTC).isoformat(timespec="seconds"), "licence": "Apache-2.0"}
-
-
-def _provenance(archive: Archive, found: Candidate) -> dict[str, JSON]:
-    evaluations: list[JSON] = [
-        {
-            "rung": each.rung,
-            "seed": each.seed,
-            "contract_version": each.contract_version,
-            "metrics": dict(each.measurements.metrics),
-        }
-        for each in archive.evaluations(found.id)
-    ]
-    return {
-        "candidate": found.id,
-        "campaign": found.campaign,
-        "code_sha256": found.code_hash,
-        "proposer": found.provenance.proposer,
-        "model": found.provenance.model,
-        "sources": list(found.provenance.sources),
-        "fitness": found.fitness,
-        "evaluations": evaluations,
-        "lineage": _lineage(archive, found),
-        "motivation": found.motivation,
-        **_dated(),
-    }
-
-
-def _lineage(archive: Archive, found: Candidate) -> list[JSON]:
-    """Everything it was made from, back to the baseline: ids, their parents and fitness; nearest first."""
-    seen: dict[str, JSON] = {}
-    waiting = list(found.lineage)
-    while waiting and len(seen) < OLDEST_ANCESTORS:
-        name = waiting.pop(0)
-        if name not in seen:
-            ancestor = archive.candidate(name)
-            seen[name] = {"candidate": name, "made_from": list(ancestor.lineage), "fitness": ancestor.fitness}
-            waiting.extend(ancestor.lineage)
-    return list(seen.values())
 
 
 def _check(home: Home, code: str, unsafe: bool) -> None:

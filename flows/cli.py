@@ -29,6 +29,7 @@ from flows import (
     problem_cli,
     registry,
     replay_cli,
+    rl_losses,
     study_cli,
     views,
 )
@@ -51,6 +52,7 @@ app.add_typer(study_cli.app)
 app.add_typer(replay_cli.app)
 app.add_typer(export_cli.app)
 app.add_typer(arch_layers.app, name="arch")
+app.add_typer(rl_losses.app, name="rl")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
 

@@ -29,6 +29,7 @@ BUILT_IN: Mapping[str, str] = {
     "heilbronn_triangle": "problems.heilbronn_triangle.problem:HeilbronnTriangle",
     "max_min_distance": "problems.max_min_distance.problem:MaxMinDistance",
     "minimum_overlap": "problems.minimum_overlap.problem:MinimumOverlap",
+    "rl": "rl.domain:Rl",
 }
 
 

@@ -6,7 +6,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = {"flows", "tasks", "cognition", "problems", "arch", "curation", "evo_kernels"}
+OURS = {"flows", "tasks", "cognition", "problems", "arch", "curation", "rl", "evo_kernels"}
 
 
 def test_no_other_distribution_owns_our_package_names() -> None:

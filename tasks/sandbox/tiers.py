@@ -77,7 +77,8 @@ def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
         command += [word for name in ("CAP_SETUID", "CAP_SETGID") for word in ("--cap-add", name)]
     else:
         command += ["--unshare-user"]
-    parents = {parent for path in readable for parent in Path(path).parents if parent != Path("/")}
+    devices = (*READABLE_DEVICES, *WRITABLE_DEVICES)
+    parents = {parent for path in (*readable, *devices) for parent in Path(path).parents if parent != Path("/")}
     for parent in sorted(parents):  # left to itself, bubblewrap closes them to all but its own user
         command += ["--perms", "0755", "--dir", str(parent)]
     for path in readable:
@@ -85,7 +86,7 @@ def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
             command += ["--symlink", str(Path(path).readlink()), path]
         else:
             command += ["--ro-bind-try", path, path]
-    for device in (*READABLE_DEVICES, *WRITABLE_DEVICES):
+    for device in devices:
         command += ["--dev-bind", device, device]
     if Path("/tmp") not in parents:
         command += ["--symlink", "/scratch", "/tmp"]

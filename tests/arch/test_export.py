@@ -25,6 +25,7 @@ from flows.cli import app
 from flows.config import ConfigError
 from flows.home import open_home
 from flows.programs import named
+from flows.provenance import where_from
 from tasks.contract import Failure, Sandbox
 from tests.arch import zoo
 from tests.cognition import play
@@ -195,7 +196,7 @@ def test_a_candidate_is_exported_with_its_lineage_and_scores() -> None:
         second = play.played(archive, 1, 0.6, first)
         third = play.played(archive, 2, 0.7, second)
     name = f"{play.NAME}-best"
-    provenance = arch_layers._where_from(home, name, named(home.archive_url, name, "arch"))
+    provenance = where_from(home, name, named(home.archive_url, name, "arch"))
     assert (provenance["candidate"], provenance["fitness"], provenance["licence"]) == (third, 0.7, "Apache-2.0")
     assert provenance["lineage"] == [
         {"candidate": second, "made_from": [first], "fitness": 0.6},

@@ -1,0 +1,90 @@
+"""`nightshift rl`: a candidate's loss as a package for TRL, and what a rung on GPUs would take.
+
+The program passes the same checks as in a round before it is written; nothing of it runs outside the sandbox here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from flows import output
+from flows.config import ConfigError
+from flows.home import Home, open_home
+from flows.output import JsonFlag
+from flows.programs import named
+from flows.provenance import where_from
+from flows.terminal import safe
+from tasks.sandbox import open_sandbox
+from tasks.sandbox.leftovers import own
+from tasks.sandbox.parse_gate import parse
+
+app = typer.Typer(help="Take a loss out of a campaign.", no_args_is_help=True)
+
+
+@app.command()
+def export(
+    candidate: Annotated[str, typer.Argument(help="A candidate's id, CAMPAIGN-best, or a file")],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder, named like a Python package")],
+    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the checks without isolation")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the loss as a small package: the two functions, a trainer for TRL, where it came from, and a test."""
+    from rl.exporting.assemble import ExportError, assembled
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out}: expected a new or an empty folder")
+    if not out.name.isidentifier():
+        raise ConfigError(f"--out {out}: expected a name that Python can import, e.g. my_loss")
+    home = open_home()
+    found = named(home.archive_url, candidate, "rl")
+    provenance = where_from(home, candidate, found)
+    _check(home, found.code, unsafe_no_sandbox)
+    try:
+        files = assembled(found.code, provenance)
+    except ExportError as error:
+        raise ConfigError(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_text(content, encoding="utf-8")
+    output.present({"folder": str(out), "files": list(files)}, as_json, _print_written)
+
+
+@app.command(name="forecast")
+def forecast_command(
+    rung: Annotated[str, typer.Argument(help="A rung on GPUs; left out: all of them")] = "",
+) -> None:
+    """What a training run of the rungs on GPUs would take, and what is assumed in saying so."""
+    from rl.scales import SCALES, forecast
+
+    if rung and rung not in SCALES:
+        raise ConfigError(f"rl has no rung {rung!r} on GPUs: expected one of {', '.join(SCALES)}")
+    for name in [rung] if rung else list(SCALES):
+        output.console.print(forecast(name, SCALES[name]), soft_wrap=True)
+
+
+def _print_written(console: Console, report: dict[str, Any]) -> None:
+    console.print(f"written to {safe(report['folder'])}: {', '.join(report['files'])}", soft_wrap=True)
+    name = safe(Path(report["folder"]).name)
+    console.print(
+        f"Imported, it runs without a sandbox: read it first. `python -m {name}.selftest` tests it; "
+        f"`from {name}.trainer import EvolvedGRPOTrainer` trains with it.",
+        soft_wrap=True,
+    )
+
+
+def _check(home: Home, code: str, unsafe: bool) -> None:
+    """The checks of a round. Raises ConfigError with the first issue."""
+    from rl.domain import Rl
+
+    domain: Any = Rl()
+    with open_sandbox(own(home.scratch), unsafe=unsafe, preload=Rl.preload) as sandbox:
+        unparsed = parse(code, sandbox)
+        if unparsed is not None:
+            raise ConfigError(f"the program cannot be parsed: {unparsed.reason}")
+        issues = domain.check(code) or domain.probe(code, sandbox)
+    if issues:
+        raise ConfigError(f"the program is refused ({issues[0].rule}): {issues[0].message}")

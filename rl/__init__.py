@@ -1,0 +1,1 @@
+"""Scenario 3: reinforcement-learning algorithm design on TRL (paper, section 4.3)."""

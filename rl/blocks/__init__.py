@@ -1,0 +1,1 @@
+"""Code blocks for the offline proposer, one file per slot. Read as text; never imported by the engine."""

@@ -1,0 +1,1 @@
+"""A loss as a small package that a TRL user imports."""
