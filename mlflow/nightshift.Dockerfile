@@ -9,6 +9,7 @@ COPY cognition cognition
 COPY problems problems
 COPY arch arch
 COPY curation curation
+COPY rl rl
 COPY kernels kernels
 COPY campaigns campaigns
 # boto3 is how the MLflow server reaches the S3 store.

@@ -7,7 +7,8 @@ from flows.registry import UnknownProblem
 from flows.registry import load as load_problem
 
 FILES = sorted((Path(__file__).parents[2] / "campaigns").glob("*.toml"))
-CAMPAIGNS = [path for path in FILES if not path.stem.startswith("study-")]  # studies have a form of their own
+#: Studies and sweeps are made of campaigns and have forms of their own.
+CAMPAIGNS = [path for path in FILES if not path.stem.startswith("study-") and not path.stem.endswith("-sweep")]
 
 
 def _toml(tmp_path: Path, text: str) -> str:

@@ -26,7 +26,7 @@ NO_X = Failure(FailureKind.CHECK, "no-x: assign x")
 
 @pytest.fixture(autouse=True)
 def _no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "parse", lambda code, sandbox, max_kb: None)
+    monkeypatch.setattr(checking, "parse", lambda code, sandbox, max_kb, is_tree: None)
 
 
 @dataclass
