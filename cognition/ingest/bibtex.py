@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
-_ENTRY = re.compile(r"@\s*(\w+)\s*\{\s*([^,\s{}]*)\s*,")
-_FIELD = re.compile(r"\s*([\w-]+)\s*=\s*")
+#: Nothing is given back (`*+`): a run of blanks would be tried in every division otherwise.
+_ENTRY = re.compile(r"@\s*+(\w++)\s*+\{\s*+([^,\s{}]*+)\s*+,")
+_FIELD = re.compile(r"\s*+([\w-]++)\s*+=\s*+")
 _PASSED_OVER = frozenset({"string", "comment", "preamble"})
 
 
@@ -29,9 +31,12 @@ def entries(text: str) -> Iterator[Entry]:
     >>> entry.key, entry.fields
     ('a', {'title': 'A {B} c', 'year': '2024', 'eprint': '2401.00001'})
     """
-    for match in _ENTRY.finditer(text):
+    found = list(_ENTRY.finditer(text))
+    for match, following in zip_longest(found, found[1:]):
         if match.group(1).lower() not in _PASSED_OVER:
-            yield Entry(match.group(2), dict(_fields(text, match.end())))
+            # Up to the next entry and not beyond: a file of entries that are never closed would take hours.
+            body = text[match.end() : following.start() if following else len(text)]
+            yield Entry(match.group(2), dict(_fields(body, 0)))
 
 
 def place(entry: Entry) -> str | None:

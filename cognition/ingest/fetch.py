@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from cognition.ingest.refused import Refused
 
@@ -30,8 +30,10 @@ _KINDS = {
     "text/plain": "text",
     "text/markdown": "text",
 }
-#: Blocks that carry an IPv4 address inside: what they lead to cannot be told from the outside.
-_TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+#: All that IANA has given out of IPv6. Python calls more global: ::127.0.0.1, and the site-local fec0::/10.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+#: Blocks in it that carry an IPv4 address inside: what they lead to cannot be told from the outside.
+_TUNNELS = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,28 @@ class Fetched:
 
 def fetch(url: str, rules: FetchRules) -> Fetched:
     """The page at that address. Raises Refused."""
-    deadline, asked = time.monotonic() + rules.timeout_s, urlsplit(url).hostname
+    deadline, asked = time.monotonic() + rules.timeout_s, split(url).hostname
+    may_be_private = True
     for _ in range(rules.redirects + 1):
-        found = _one(url, rules, deadline, may_be_private=urlsplit(url).hostname == asked)
+        may_be_private = may_be_private and split(url).hostname == asked  # who was elsewhere does not come back
+        found = _one(url, rules, deadline, may_be_private=may_be_private)
         if isinstance(found, Fetched):
             return found
         url = found
     raise Refused(f"more than {rules.redirects} redirects")
 
 
+def split(url: str) -> SplitResult:
+    """The parts of an address. Raises Refused for one that has none, such as http://[."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise Refused(f"{url[:100]!r} is no address ({error})") from None
+
+
 def _one(url: str, rules: FetchRules, deadline: float, *, may_be_private: bool) -> Fetched | str:
     """The page, or where it says it is now."""
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise Refused(f"only http and https addresses are fetched, not {url[:100]!r}")
     try:
@@ -92,7 +104,10 @@ def _answer(response: http.client.HTTPResponse, url: str, rules: FetchRules, dea
         target = response.headers.get("Location")
         if not target:
             raise Refused(f"{url[:200]} redirects to nowhere")
-        return urljoin(url, target)
+        try:
+            return urljoin(url, target)
+        except ValueError as error:
+            raise Refused(f"{url[:200]} redirects to {target[:100]!r}, which is no address ({error})") from None
     if response.status != 200:
         raise Refused(f"{url[:200]} answers with HTTP {response.status}")
     if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -138,12 +153,14 @@ def is_public(address: str) -> bool:
 
     >>> [is_public(a) for a in ("8.8.8.8", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "2002:7f00:1::", "::1")]
     [True, False, False, False, False, False]
+    >>> [is_public(a) for a in ("2606:4700::1111", "::127.0.0.1", "fec0::1", "64:ff9b::7f00:1")]
+    [True, False, False, False]
     """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
-        elif any(ip in tunnel for tunnel in _TUNNELS):
+        elif ip not in _UNICAST or any(ip in tunnel for tunnel in _TUNNELS):
             return False
     return ip.is_global and not ip.is_multicast
 

@@ -63,11 +63,11 @@ def _has(source: str, wanted: str) -> bool:
 
 
 def _continues(before: str, first: str) -> bool:
-    return (before.isalnum() and first.isalnum()) or (before in {"-", ".", ","} and first.isdigit())
+    return (before.isalnum() and first.isalnum()) or (before in {"-", ".", ",", "/"} and first.isdigit())
 
 
 def _goes_on(last: str, after: str) -> bool:
     """Whether the quote breaks off inside a word or a number."""
     if last.isalnum() and after[:1].isalnum():
         return True
-    return last.isdigit() and after[:1] in {".", ","} and after[1:2].isdigit()
+    return last.isdigit() and (after[:1] == "%" or (after[:1] in {".", ",", "/"} and after[1:2].isdigit()))

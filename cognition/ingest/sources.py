@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from cognition.ingest import bibtex
 from cognition.ingest.apart import Read, ReadLimits, read, refuse_too_long
 from cognition.ingest.documents import Document, sections
-from cognition.ingest.fetch import Fetched, FetchRules, fetch
+from cognition.ingest.fetch import Fetched, FetchRules, fetch, split
 from cognition.ingest.refused import Refused
 
 Kind = Literal["arxiv", "url", "file"]
@@ -145,7 +144,7 @@ class Reader:
         raise Refused("; ".join(reasons))
 
     def _fetched(self, url: str, rules: FetchRules) -> Fetched:
-        host = urlsplit(url).hostname or ""
+        host = split(url).hostname or ""
         pause_s = 0.0 if host in rules.private_hosts else PAUSE_S.get(host, 1.0)
         if host in self._asked:
             time.sleep(max(0.0, self._asked[host] + pause_s - time.monotonic()))

@@ -7,6 +7,8 @@ import contextlib
 import os
 import signal
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import psutil
@@ -40,7 +42,8 @@ def _enter(place: Home, ephemeral: bool) -> None:
     """`ephemeral` False: on the Prefect server that this process is connected to already, as tests are."""
     if ephemeral:
         command.leave_outside()
-        signal.signal(signal.SIGINT, _leave)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _leave)
     runtime.enter(place, ephemeral=ephemeral)
 
 
@@ -57,15 +60,16 @@ def _run(place: Home, body: Coroutine[Any, Any, T]) -> T:
 
     # Step results of the recorded run may lie where this process keeps its own: none of them may be found.
     results = stores.prefect_settings(place)["PREFECT_LOCAL_STORAGE_PATH"]
-    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: results}):
-        return asyncio.run(closing())
+    # In a thread of its own: in the main one each flow run puts Prefect's handler of SIGTERM in the place of `_leave`.
+    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: results}), ThreadPoolExecutor(1, "replay") as thread:
+        return thread.submit(copy_context().run, asyncio.run, closing()).result()
 
 
-def _leave(*_: object) -> None:
-    """Ctrl-C: at once, with all that was started here. Nothing of a replay is worth keeping, and Prefect's client would
-    wait for hours for its server, which the same signal ends.
+def _leave(number: int, _: object) -> None:
+    """Ctrl-C or SIGTERM: at once, with all that was started here. Nothing of a replay is worth keeping, and Prefect's
+    client would wait for hours for its server, which the same signal ends.
     """
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()
-    os._exit(130)
+    os._exit(128 + number)

@@ -2,7 +2,8 @@
 
 Prompts may be left out or blacked out: answers are found by the hash of the prompt that was really sent. The answers
 themselves have to stay as they were. Keys are never part of a call; where one turns up in a text all the same (a person
-pasted it into a brief, a server repeated it), it is blacked out in a prompt, and an answer with it is not exported.
+pasted it into a brief or an item, a server repeated it), it is blacked out in a prompt; anywhere else, nothing is
+exported.
 """
 
 from __future__ import annotations
@@ -45,7 +46,28 @@ def redacted(cassette: Cassette, settings: CassetteSettings, keys: Sequence[str]
         for pattern in patterns:
             prompt = pattern.sub(BLACK, prompt)
         calls.append(replace(call, prompt=prompt))
-    return replace(cassette, header=replace(cassette.header, prompts=settings.prompts), calls=tuple(calls))
+    made = replace(cassette, header=replace(cassette.header, prompts=settings.prompts), calls=tuple(calls))
+    _refuse_keys(made, secrets)
+    return made
+
+
+def _refuse_keys(cassette: Cassette, secrets: Sequence[str]) -> None:
+    """A key anywhere else: a person pasted it into a cognition item, an option, a program. Raises ConfigError."""
+    written = [json.dumps(secret)[1:-1] for secret in secrets]
+    for kind, value in _lines(cassette) if secrets else ():
+        line = json.dumps(value)
+        if any(secret in line for secret in written):
+            raise ConfigError(
+                f"an API key stands in the recording, in a line {kind!r} ({_name_of(value)}): it cannot be exported "
+                "without changing what is replayed. Revoke that key; unset its variable to export all the same"
+            )
+
+
+def _name_of(value: JSON) -> str:
+    """What a line is about, as far as it says."""
+    inner = value.get("item", value) if isinstance(value, dict) else {}
+    named = inner if isinstance(inner, dict) else {}
+    return str(next((named[key] for key in ("id", "index", "round", "campaign") if key in named), "unnamed"))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

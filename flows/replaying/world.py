@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cognition.archive import Archive
+from cognition.arms import Tried
 from cognition.database import Database
 from cognition.items import ItemStore
 from cognition.recall import Recalled, Rule
@@ -27,6 +28,7 @@ class Tape:
         self.answers = {key_of(call): call for call in cassette.calls}
         self.items = {(one.item.id, one.version): one.item for one in cassette.items}
         self.not_run: dict[int, tuple[Failure, ...]] = {}  # by round, as it was when the round was drawn
+        self.tried: dict[int, list[Tried]] = {}  # the same of what the Researcher's models had brought
         self.current = 0
 
     def others(self, round_id: str, role: str, attempt: int) -> list[str]:
@@ -70,6 +72,14 @@ class ReplayArchive(Archive):
     def without_candidate_now(self, campaign: str, k: int) -> tuple[Failure, ...]:
         """As it is."""
         return super().without_candidate(campaign, k)
+
+    def tried(self, campaign: str, most: int) -> list[Tried]:
+        """As it was when the current round was drawn: the bandit's data."""
+        return self.tape.tried.get(self.tape.current, [])[:most]
+
+    def tried_now(self, campaign: str, most: int) -> list[Tried]:
+        """As it is."""
+        return super().tried(campaign, most)
 
 
 class RecordedItems(ItemStore):

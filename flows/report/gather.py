@@ -188,13 +188,18 @@ def news(lines: Sequence[RoundLine], since: str | None) -> News:
     """What ended after `since`."""
     new = [line for line in lines if line.ended_at and (since is None or line.ended_at > since)]
     numbers = {line.index for line in new}
-    before = [line.fitness for line in lines if line.index not in numbers and line.fitness is not None and line.ranks]
-    best_before = max(before, default=None)
+    before = [line.fitness for line in lines if line.index not in numbers and _may_lead(line)]
+    best_before = max((fitness for fitness in before if fitness is not None), default=None)
     return News(since, len(new), sums.groups(new), best_before, tuple(_new_bests(sorted(new, key=_end), best_before)))
 
 
 def _new_bests(lines: Sequence[RoundLine], best: float | None) -> Iterator[RoundLine]:
     for line in lines:
-        if line.fitness is not None and line.ranks and (best is None or line.fitness > best):
+        if line.fitness is not None and _may_lead(line) and (best is None or line.fitness > best):
             best = line.fitness
             yield line
+
+
+def _may_lead(line: RoundLine) -> bool:
+    """Whether it may be called a best: neither unranked nor demoted by a re-test."""
+    return line.ranks and not line.retest

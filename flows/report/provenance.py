@@ -36,7 +36,10 @@ def winners(digests: Mapping[str, CandidateDigest], baseline_fitness: float | No
     return [
         id
         for id, digest in digests.items()
-        if digest.round_index > 0 and isinstance(digest.outcome, Score) and digest.outcome.fitness > baseline_fitness
+        if digest.round_index > 0
+        and isinstance(digest.outcome, Score)
+        and digest.outcome.ranks
+        and digest.outcome.fitness > baseline_fitness
     ]
 
 

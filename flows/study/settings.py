@@ -80,7 +80,10 @@ class Arm(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _no_budget_of_its_own(cls, values: Any) -> Any:
-        given = set(values) | set(values.get("set", {})) if isinstance(values, dict) else set()
+        if not isinstance(values, dict):
+            return values
+        inner = values.get("set")
+        given = set(values) | (set(inner) if isinstance(inner, dict) else set())
         if words := sorted(given & set(_BUDGET_WORDS)):
             raise ValueError(
                 f"{', '.join(words)} in an arm: arms at unequal budgets cannot be compared; [budget] holds for all"
@@ -94,6 +97,8 @@ class Arm(Frozen):
             raise ValueError(
                 f"{', '.join(others)} must be the same in all arms; an arm may set {', '.join(ARM_SECTIONS)}"
             )
+        if odd := [name for name, value in values.items() if not isinstance(value, dict)]:
+            raise ValueError(f"{odd[0]} is a section: give it settings, as in set.{odd[0]}.NAME = VALUE")
         if "cognition" in values.get("retrieve", {}):
             raise ValueError("retrieve.cognition is 'own' in every cell, or arms would teach each other")
         return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cognition.archive import Archive, ArchiveError
-from cognition.records import Score
+from cognition.records import Item, Score
 from flows import progress
 from flows.cli import app
 from flows.config import ConfigError, Settings
 from flows.home import open_home
-from flows.replaying import command, refusal, tape
+from flows.replaying import command, process, refusal, tape
 from flows.replaying.command import Wanted
 from flows.replaying.export import export
 from flows.replaying.records import Cassette
@@ -242,6 +243,10 @@ def test_keys_are_blacked_out_and_patterns_too(told: Told, monkeypatch: pytest.M
     monkeypatch.setenv("A_KEY", cassette.calls[0].answer)
     with pytest.raises(ConfigError, match="contains an API key"):
         tape.redacted(cassette, CassetteSettings(), ["A_KEY"])
+    item = Item("pasted", "toy", "the key is sk-0123456789 here")
+    monkeypatch.setenv("A_KEY", "sk-0123456789")
+    with pytest.raises(ConfigError, match=r"in a line 'base' \(pasted\)"):
+        tape.redacted(replace(cassette, base=(item,)), CassetteSettings(), ["A_KEY"])
     with pytest.raises(ConfigError, match="no regular expression"):
         tape.redacted(cassette, CassetteSettings(prompts="patterns", patterns=("(",)))
 
@@ -263,6 +268,36 @@ def test_demotions_in_the_middle_of_a_campaign_are_replayed(
     assert best.id not in later
     report = _replay(monkeypatch)
     assert (report["differences"], report["identical"]) == ([], True)
+
+
+def test_the_choice_among_several_models_is_replayed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rounds in flight together, whose number of finished rounds is not known to the round that was drawn."""
+    second = Script(seed=4, model="other", latency_s=0.3)
+    with ScriptedServer(Script(seed=3, latency_s=0.05)) as server, ScriptedServer(second) as other:
+        priced = {"price_prompt_usd_per_mtok": 1.0, "price_completion_usd_per_mtok": 1.0, "backoff_s": 0.01}
+        asking = {
+            "propose": {"kind": "openai"},
+            "analyze": {"kind": "off"},
+            "models": {"researcher": {"model": "scripted", "base_url": server.base_url, **priced}},
+            "more_researchers": [{"model": "other", "base_url": other.base_url, **priced}],
+        }
+        _run(_settings(tmp_path, **asking, rounds=12))
+    report = _replay(monkeypatch)
+    assert (report["stopped"], report["differences"], report["identical"]) == ("", [], True)
+
+
+def test_a_signal_reaches_the_replay_and_not_prefect(home: Path) -> None:
+    """Prefect takes SIGTERM in the main thread while a flow runs, and would wait for a server that is gone."""
+    from prefect.utilities.engine import capture_sigterm
+
+    async def flow() -> Any:
+        with capture_sigterm():
+            return signal.getsignal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert process._run(open_home(), flow()) == before
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from hypothesis import given
@@ -80,6 +81,18 @@ def test_bibtex_says_where_a_text_can_be_read() -> None:
         "five": "arXiv:2405.21060",
         "broken": None,
     }
+
+
+def test_a_hostile_bibtex_file_costs_no_more_than_its_length() -> None:
+    started = time.process_time()
+    assert len(list(bibtex.entries("@a{b,c={" * 20_000))) == 20_000
+    assert not list(bibtex.entries("@a{" + " " * 100_000))
+    assert time.process_time() - started < 5.0
+
+
+def test_an_entry_that_is_not_closed_ends_where_the_next_begins() -> None:
+    first, second = bibtex.entries("@a{x, title={never closed\n@a{y, eprint={2401.00001}}")
+    assert (first.fields, second.fields) == ({"title": "never closed"}, {"eprint": "2401.00001"})
 
 
 @given(text=st.text(st.sampled_from('@{}=,"\\ aeprintu1.\n'), max_size=200))

@@ -12,6 +12,8 @@ from cognition.ingest.fetch import Fetched, FetchRules, fetch
 from cognition.ingest.refused import Refused
 from tests.pages_server import ARTICLE, Page, PagesServer
 
+#: IPv6 addresses outside of what is given out; Python calls them global.
+ODD = ("http://[::127.0.0.1]/", "http://[fec0::1]/", "http://[::ffff:0:7f00:1]/")
 HERE = FetchRules(private_hosts=frozenset({"127.0.0.1"}), timeout_s=5.0, max_mb=0.1)
 
 
@@ -31,7 +33,7 @@ def test_private_addresses_are_refused_before_anything_is_sent() -> None:
         said = refusal(f"{server.url}/article", FetchRules())
         assert server.asked == []
     assert "127.0.0.1 is 127.0.0.1, a private address" in said
-    for url in ("http://169.254.169.254/latest", "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://0.0.0.0/"):
+    for url in ("http://169.254.169.254/latest", "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://0.0.0.0/", *ODD):
         assert "a private address" in refusal(url)
 
 
@@ -65,6 +67,32 @@ def test_redirects_are_followed_on_the_host_and_not_into_private_addresses() -> 
         assert "only http and https" in refusal(f"{server.url}/file")
         assert "more than 5 redirects" in refusal(f"{server.url}/loop")
         assert "redirects to nowhere" in refusal(f"{server.url}/nowhere")
+
+
+def test_a_private_host_is_not_reached_again_after_a_redirect_to_elsewhere() -> None:
+    with PagesServer() as server:
+        port = server.url.rsplit(":", 1)[1]
+        server.pages |= {
+            "away": Page(b"", status=302, headers={"Location": f"http://localhost:{port}/back"}),
+            "back": Page(b"", status=302, headers={"Location": f"{server.url}/article"}),
+        }
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("cognition.ingest.fetch._public_address", _as_if_public)
+            assert "a private address" in refusal(f"{server.url}/away")
+        assert "/article" not in server.asked
+
+
+def _as_if_public(host: str, port: int, may_be_private: bool) -> str:
+    if host != "localhost" and not may_be_private:
+        raise Refused(f"{host} is a private address")
+    return "127.0.0.1"
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[::1", "http://a]b/", "https://[x"])
+def test_what_is_no_address_is_refused_and_not_an_error(url: str) -> None:
+    assert "is no address" in refusal(url)
+    with PagesServer(odd=Page(b"", status=302, headers={"Location": url})) as server:
+        assert "is no address" in refusal(f"{server.url}/odd")
 
 
 def test_what_is_too_large_unreadable_or_incomplete_is_refused() -> None:

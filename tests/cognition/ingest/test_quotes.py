@@ -59,3 +59,11 @@ def test_every_run_of_words_is_found_however_the_source_is_broken(words: list[st
         for word, gap in zip(words, breaks, strict=False)
     )
     assert missing(" ".join(words[at : at + 5]), normalised(broken)) is None
+
+
+def test_a_part_of_a_fraction_or_a_percentage_is_no_quote() -> None:
+    source = normalised("About 1/3 of the runs failed here, and the gain was 10% in the rest.")
+    for part in ("3 of the runs failed here", "here, and the gain was 10", "About 1/3 of the runs failed here, and 1"):
+        assert missing(part, source) == "its quote is not in the source"
+    assert missing("1/3 of the runs failed here", source) is None
+    assert missing("here, and the gain was 10%", source) is None

@@ -7,6 +7,7 @@ import pytest
 from cognition.archive import Archive, RoundSummary
 from cognition.records import Failure, FailureKind, Provenance, Score
 from flows.report import sums, words
+from flows.report.gather import news
 from flows.report.records import Goal
 from tests.flows.report.scenes import NAME, call, item, machine_fault, play, report_of, retrieved
 
@@ -181,3 +182,13 @@ def test_failures_are_counted_by_whose_they_are_and_where_of_those_that_came_so_
         "50%",
         "crash 1, memory 1",
     )
+
+
+def test_who_was_demoted_is_no_new_best(archive: Archive) -> None:
+    first = play(archive, 0, 1.0)
+    lucky = play(archive, 1, 9.0, first)
+    play(archive, 2, 3.0, first)
+    archive.demote(lucky, "explore", -0.5, 4)
+    report = report_of(archive)
+    assert [line.index for line in report.news.new_bests] == [0, 2]
+    assert news(report.rounds, "9999-01-01T00:00:00.000+00:00").best_before == 3.0

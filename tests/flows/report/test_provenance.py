@@ -6,7 +6,7 @@ import pytest
 
 from cognition.archive import Archive
 from cognition.items import ItemStore
-from cognition.records import Failure, FailureKind, Item, Provenance
+from cognition.records import Failure, FailureKind, Item, Provenance, Score
 from flows import summary
 from flows.report import markdown
 from flows.report.provenance import shares
@@ -48,6 +48,13 @@ def test_the_report_and_mlflow_have_them_for_all_and_for_the_winners(archive: Ar
     text = markdown.render(report)
     assert "- All: 38% cognition, 38% experience, 25% novel (4 candidates)" in text
     assert "- Above the baseline: 25% cognition, 75% experience, 0% novel (2 candidates)" in text
+
+
+def test_no_winner_is_in_no_ranking(archive: Archive) -> None:
+    first = play(archive, 0, 1.0, provenance=Provenance("baseline"))
+    play(archive, 1, Score(9.0, unranked="its state is larger"), first, provenance=declared())
+    report = report_of(archive)
+    assert (report.origins, report.winning_origins) == (Shares(0.0, 0.0, 1.0, 1), None)
 
 
 def test_a_campaign_without_candidates_has_no_shares(archive: Archive) -> None:

@@ -27,6 +27,8 @@ FIRST = {"name": "recombine"}
         ({"arms": [FIRST, {"name": "other", "set": {"evaluate": {"replicates": 2}}}]}, r"evaluate must be the same"),
         ({"arms": [FIRST, {"name": "x", "set": {"retrieve": {"cognition": "shared"}}}]}, r"teach each other"),
         ({"arms": [FIRST, {"name": "x", "samplr": "greedy"}]}, r"arms\.1\.samplr: unknown key.*sampler"),
+        ({"arms": [FIRST, {"name": "x", "set": 3}]}, r"arms\.1\.set: .*valid dictionary"),
+        ({"arms": [FIRST, {"name": "x", "set": {"retrieve": 3}}]}, r"retrieve is a section"),
         ({"arms": [FIRST]}, r"arms: .*at least 2"),
         ({"arms": [FIRST, FIRST]}, r"recombine given twice"),
         ({"arms": [FIRST, {"name": "x", "expected": "worse"}]}, r"nobody knows the truth of a real study"),
