@@ -1,4 +1,4 @@
-"""What goes into the sandbox and comes out: drugs, proteins and pairs in; weights and logits, checked for form. No torch.
+"""What enters the sandbox and comes out: drugs, proteins, pairs in; weights and logits, checked for form. No torch.
 
 Labels go in for training pairs only, with training's drugs and proteins. Whoever answers pairs gets no label at all.
 """

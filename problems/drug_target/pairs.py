@@ -42,7 +42,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Drugs, proteins, and labelled pairs of them by their places. `chance` is P(label = 1), known in the proxy only."""
+    """Drugs, proteins, and labelled pairs of them by their places. `chance_P`: P(label = 1), in the proxy only."""
 
     drugs: tuple[Molecule, ...]
     proteins: tuple[str, ...]

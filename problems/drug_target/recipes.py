@@ -29,6 +29,14 @@ class Recipe:
     cpu_s: float = 150.0  # limit of one training run
     wall_s: float = 1800.0
 
+    def changed(self, epochs: int | None, cpu_s: float | None, most_training: int | None) -> Recipe:
+        """With these values; None keeps a value, but for `most_training`, where it means all pairs."""
+        recipe = replace(self, cpu_s=cpu_s or self.cpu_s, most_training=most_training)
+        if epochs is None:
+            return recipe
+        kept = tuple(sorted({max(1, epochs // 2), max(1, 3 * epochs // 4), epochs}))
+        return replace(recipe, epochs=epochs, kept_epochs=kept)
+
 
 LAPTOP = Recipe(("joint",))
 ALL_SPLITS = Recipe(SETTINGS)
