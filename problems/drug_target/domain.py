@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from problems.drug_target import data, exchange, knowledge, rules, scoring, trial
+from problems.drug_target import exchange, knowledge, rules, scoring, source, trial
 from problems.drug_target.recipes import RUNGS, TINY, Recipe
 from problems.drug_target.reference import program
 from problems.drug_target.weights import numbers
@@ -45,7 +45,9 @@ class DrugTargetOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = Field("", description="CSV with columns SMILES, Protein, Y: a path or a URL. Empty: the offline proxy")
-    smiles: data.Smiles = Field("own", description="What reads SMILES: our own reader, or rdkit where it is installed")
+    smiles: source.Smiles = Field(
+        "own", description="What reads SMILES: our own reader, or rdkit where it is installed"
+    )
     epochs: int | None = Field(None, ge=1, le=200, description="Epochs of a training run; None: the rung's own")
     most_training: int | None = Field(None, ge=50, description="Most training pairs of real data; None: all of them")
     cpu_s: float | None = Field(None, gt=0, description="CPU limit of a training run; None: the rung's own")
@@ -65,8 +67,8 @@ class DrugTarget(BaseDomain):
         """Raises NoData for a file that is not there."""
         self.options = options or DrugTargetOptions()
         where = self.options.data
-        if where and not data.is_url(where) and not Path(where).is_file():
-            raise data.NoData(f"data: there is no file {where}")
+        if where and not source.is_url(where) and not Path(where).is_file():
+            raise source.NoData(f"data: there is no file {where}")
 
     def recipe(self, rung: str) -> Recipe:
         """The settings of a rung, with what the options say."""
@@ -93,11 +95,11 @@ class DrugTarget(BaseDomain):
 
     def outlook(self, rung: str) -> str:
         """What was read and what was left out. Raises NoData."""
-        return data.load(self.options.data, self.options.smiles).report
+        return source.load(self.options.data, self.options.smiles).report
 
     def prepare(self, workspace: Workspace) -> None:
         """Fetch and read the data, and keep the report of rows that were left out, each by name."""
-        pairs = data.load(self.options.data, self.options.smiles)
+        pairs = source.load(self.options.data, self.options.smiles)
         rejected = [[each.row, each.kind, each.detail] for each in pairs.rejected]
         workspace.write(REPORT, json.dumps({"report": pairs.report, "rejected": rejected}, indent=1).encode())
 
@@ -107,7 +109,7 @@ class DrugTarget(BaseDomain):
 
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """One training step on a few pairs; the same answer together and alone; the size."""
-        pairs = data.load(self.options.data, self.options.smiles)
+        pairs = source.load(self.options.data, self.options.smiles)
         probed = exchange.probe(code, pairs, self.recipe(self.rungs[0]), sandbox)
         if isinstance(probed, Failure):
             return [Issue(str(probed.kind), f"the model could not be tried: {probed.reason}")]
@@ -115,7 +117,7 @@ class DrugTarget(BaseDomain):
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """One run per split of the rung; what a former try has finished is not trained again."""
-        pairs, recipe = data.load(self.options.data, self.options.smiles), self.recipe(rung)
+        pairs, recipe = source.load(self.options.data, self.options.smiles), self.recipe(rung)
         artefacts, lines, final = [], [], {}
         cpu_s = wall_s = 0.0
         for kind in recipe.splits:
@@ -133,7 +135,7 @@ class DrugTarget(BaseDomain):
         self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
     ) -> Measurements | Failure:
         """Ask the trained models, audit their answers, score outside."""
-        pairs, recipe = data.load(self.options.data, self.options.smiles), self.recipe(rung)
+        pairs, recipe = source.load(self.options.data, self.options.smiles), self.recipe(rung)
         metrics: dict[str, float] = {}
         ceiling: dict[str, float] = {}
         epochs = {}
@@ -181,8 +183,8 @@ PROGRAM_CONTRACT = """\
 Define `class Model(nn.Module)` with
 - `__init__(self, atom_features, residues)`: the width F of an atom's features and the number of residue tokens;
 - `forward(self, atoms_BNF, bonds_BNN, residues_BL)`: a logit per pair, shape (B,), from
-  atoms_BNF (float32): one-hot element, degree, hydrogens, charge, aromatic, in a ring; the last feature is 1 for an atom
-  and 0 for padding, where all features are 0;
+  atoms_BNF (float32): one-hot element, degree, hydrogens, charge, aromatic, in a ring; the last feature is 1 for an
+  atom; padding is 0 in all of them;
   bonds_BNN (int64, symmetric): 0 none, 1 single, 2 double, 3 triple, 4 aromatic;
   residues_BL (int64): 0 is padding, from 1 on the residues.
 In eval mode the logit of a pair depends on that pair alone, not on what else is in the batch. float32 on a CPU; buffers
@@ -190,8 +192,8 @@ float32 too (BatchNorm is fine); at most {most} numbers. No data are needed beyo
 Imports: torch, torch.nn, torch.nn.functional, math, functools, itertools, dataclasses, collections, typing.
 """
 NOTES = (
-    "The trainer is fixed: binary cross-entropy, AdamW with warm-up and cosine, batches of 64, a few thousand pairs, tens "
-    "of epochs on one CPU thread within a CPU limit. Weights of several epochs are kept and the best is chosen on pairs "
-    "held out for that. Reported in four settings: known partners, unseen drug, unseen protein, both unseen; fitness is "
-    "four fifths AUROC and AUPRC, one fifth F1 and MCC, averaged over the settings."
+    "The trainer is fixed: binary cross-entropy, AdamW with warm-up and cosine, batches of 64, a few thousand pairs, "
+    "tens of epochs on one CPU thread within a CPU limit. Weights of several epochs are kept; the best is chosen on "
+    "pairs held out for that. Reported in four settings: known partners, unseen drug, unseen protein, both unseen; "
+    "fitness is four fifths AUROC and AUPRC, one fifth F1 and MCC, averaged over the settings."
 )

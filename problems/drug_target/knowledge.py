@@ -12,6 +12,7 @@ from tasks.contract import Slot, Template
 HERE = Path(__file__).parent
 BLOCKS = HERE / "blocks"
 DOMAIN = "drug_target"
+OURS = "problems.drug_target"
 
 SLOTS = (
     Slot("place", "what a residue's place in the sequence does"),
@@ -31,4 +32,5 @@ def items() -> tuple[Item, ...]:
 @cache
 def template() -> Template:
     """The frame; the proposer puts the chosen blocks in its place."""
-    return Template(SLOTS, (BLOCKS / "frame.py").read_text(encoding="utf-8"))
+    title = "Says whether a drug binds a protein, from the drug's graph and the protein's sequence."
+    return Template(SLOTS, knowledge.program(title, [BLOCKS / "frame.py"], OURS))

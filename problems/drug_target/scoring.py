@@ -1,6 +1,6 @@
 """Trusted scores: from logits of held-out pairs, whose labels never went in, to metrics and a fitness. Pure; no torch.
 
-The checkpoint and the threshold are chosen on the set to choose by; every number that is reported is from the other set.
+The checkpoint and the threshold are chosen on the set to choose by; what is reported is from the other set.
 (DrugBAN's code takes its threshold from the test set; ours does not.)
 
 Shapes: C checkpoints, P pairs.

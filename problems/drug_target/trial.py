@@ -121,4 +121,5 @@ def audited(split: Split, share: float) -> Integers:
     """Places of reported pairs, in no order; at random, so that nobody can know which."""
     reported = np.unique(np.concatenate([held.report for held in split.held.values()]))
     rng = np.random.default_rng()  # not seeded: what is audited must not be predictable
-    return rng.choice(reported, max(2, round(share * len(reported))), replace=False)
+    places: Integers = rng.choice(reported, max(2, round(share * len(reported))), replace=False)
+    return places
