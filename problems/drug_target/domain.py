@@ -15,6 +15,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from problems.drug_target import exchange, knowledge, rules, scoring, source, trial
+from problems.drug_target.pairs import Pairs
 from problems.drug_target.recipes import RUNGS, TINY, Recipe
 from problems.drug_target.reference import program
 from problems.drug_target.weights import numbers
@@ -76,6 +77,10 @@ class DrugTarget(BaseDomain):
         recipe = TINY if o.tiny else RUNGS[rung]
         return recipe.changed(o.epochs, o.cpu_s, o.most_training if o.data else recipe.most_training)
 
+    def pairs(self) -> Pairs:
+        """The data. Raises NoData."""
+        return source.load(self.options.data, self.options.smiles, self.options.tiny)
+
     def brief(self) -> Brief:
         """The problem in words, with DrugBAN as seed, cognition and block template."""
         return Brief(
@@ -95,11 +100,11 @@ class DrugTarget(BaseDomain):
 
     def outlook(self, rung: str) -> str:
         """What was read and what was left out. Raises NoData."""
-        return source.load(self.options.data, self.options.smiles).report
+        return self.pairs().report
 
     def prepare(self, workspace: Workspace) -> None:
         """Fetch and read the data, and keep the report of rows that were left out, each by name."""
-        pairs = source.load(self.options.data, self.options.smiles)
+        pairs = self.pairs()
         rejected = [[each.row, each.kind, each.detail] for each in pairs.rejected]
         workspace.write(REPORT, json.dumps({"report": pairs.report, "rejected": rejected}, indent=1).encode())
 
@@ -109,7 +114,7 @@ class DrugTarget(BaseDomain):
 
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """One training step on a few pairs; the same answer together and alone; the size."""
-        pairs = source.load(self.options.data, self.options.smiles)
+        pairs = self.pairs()
         probed = exchange.probe(code, pairs, self.recipe(self.rungs[0]), sandbox)
         if isinstance(probed, Failure):
             return [Issue(str(probed.kind), f"the model could not be tried: {probed.reason}")]
@@ -117,7 +122,7 @@ class DrugTarget(BaseDomain):
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """One run per split of the rung; what a former try has finished is not trained again."""
-        pairs, recipe = source.load(self.options.data, self.options.smiles), self.recipe(rung)
+        pairs, recipe = self.pairs(), self.recipe(rung)
         artefacts, lines, final = [], [], {}
         cpu_s = wall_s = 0.0
         for kind in recipe.splits:
@@ -135,7 +140,7 @@ class DrugTarget(BaseDomain):
         self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
     ) -> Measurements | Failure:
         """Ask the trained models, audit their answers, score outside."""
-        pairs, recipe = source.load(self.options.data, self.options.smiles), self.recipe(rung)
+        pairs, recipe = self.pairs(), self.recipe(rung)
         metrics: dict[str, float] = {}
         ceiling: dict[str, float] = {}
         epochs = {}

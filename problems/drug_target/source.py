@@ -36,10 +36,10 @@ def is_url(where: str) -> bool:
     return urlsplit(where).scheme in ("http", "https")
 
 
-def load(where: str, smiles: Smiles) -> Pairs:
-    """The pairs; `where` is "" for the proxy. Raises NoData."""
+def load(where: str, smiles: Smiles, tiny: bool = False) -> Pairs:
+    """The pairs; `where` is "" for the proxy, which may be tiny. Raises NoData."""
     if not where:
-        return proxy.pairs()
+        return proxy.pairs(proxy.TINY) if tiny else proxy.pairs()
     path = fetched(where) if is_url(where) else Path(where)
     try:
         return _read(path, path.stat().st_mtime_ns, smiles)

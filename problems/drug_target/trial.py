@@ -20,7 +20,10 @@ from problems.drug_target.recipes import Recipe
 from problems.drug_target.splits import Kind, Split
 from tasks.contract import Failure, FailureKind, Issue, Sandbox, Workspace
 
-AGREES = 1e-3  # of two logits of one pair, absolute and relative: float32 in batches of another size
+PROBED = {"parameters", "learns", "finite", "difference", "spread", "largest"}
+#: What rounding may change in batches of another size: a share of the largest logit; and what changes no ranking: a
+#: share of the logits' standard deviation.
+ROUNDING, HARMLESS = 1e-5, 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def issues(answer: JSON, most_parameters: int) -> list[Issue]:
     """What the probe's numbers say. They are claims of the candidate's process: what counts is measured again."""
     if isinstance(answer, dict) and set(answer) == {"shape", "expected"}:
         return [Issue("shape", f"expected logits of shape ({answer['expected']},), got {answer['shape']}")]
-    if not isinstance(answer, dict) or set(answer) != {"parameters", "learns", "finite", "difference"}:
+    if not isinstance(answer, dict) or set(answer) != PROBED:
         return [Issue("probe", "the probe's answer is not usable")]
     found = []
     if not answer["learns"]:
@@ -56,7 +59,9 @@ def issues(answer: JSON, most_parameters: int) -> list[Issue]:
         found.append(Issue("finite", "a logit or a gradient is not finite after one step"))
     if not isinstance(answer["parameters"], int) or answer["parameters"] > most_parameters:
         found.append(Issue("size", f"the model holds {answer['parameters']} numbers, more than {most_parameters}"))
-    if not isinstance(answer["difference"], float | int) or answer["difference"] > AGREES:
+    if not all(isinstance(answer[name], float | int) for name in ("difference", "spread", "largest")):
+        return [Issue("probe", "the probe's answer is not usable")]
+    if answer["difference"] > tolerance(answer["spread"], answer["largest"]):
         message = f"in eval mode a pair's logit changes by {answer['difference']} with what else is in the batch"
         found.append(Issue("batch", message))
     return found
@@ -109,12 +114,21 @@ def _audit(
     again = exchange.answered(code, pairs, places, recipe, [weights], sandbox)
     if isinstance(again, Failure):
         return again
-    first = logits_P[places]
-    gap = np.abs(again[0] - first) - AGREES * np.abs(first)
-    if gap.max() > AGREES:
-        reason = f"the logit of a pair changed by {np.abs(again[0] - first).max():.3g} when other pairs were beside it"
+    gap = float(np.abs(again[0] - logits_P[places]).max())
+    known_P = logits_P[np.isfinite(logits_P)]
+    if gap > tolerance(float(known_P.std()), float(np.abs(known_P).max())):
+        reason = f"a pair's logit changed by {gap:.3g} when other pairs were beside it (sd {known_P.std():.3g})"
         return Failure(FailureKind.CHEATING, reason)
     return None
+
+
+def tolerance(spread: float, largest: float) -> float:
+    """How far two answers to one pair may be apart, for logits of this standard deviation and size.
+
+    >>> tolerance(1.0, 5.0)
+    0.01005
+    """
+    return HARMLESS * spread + ROUNDING * largest
 
 
 def audited(split: Split, share: float) -> Integers:

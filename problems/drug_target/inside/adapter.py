@@ -36,7 +36,9 @@ def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
         "parameters": sum(value.numel() for value in model.state_dict().values()),
         "learns": bool(gradients),
         "finite": bool(all(g.isfinite().all() for g in gradients) and np.isfinite(together).all()),
-        "difference": float(np.nan_to_num(np.abs(together - alone), nan=1e9).max()),
+        "difference": _finite(np.abs(together - alone).max()),
+        "spread": _finite(together.std()),
+        "largest": _finite(np.abs(together).max()),
     }
 
 
@@ -63,6 +65,10 @@ def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
         model.load_state_dict(load(base64.b64decode(content)))
         logits.append(training.answers(model, library, pairs).astype("<f4").tobytes())
     return {}, {"answers": b"".join(logits)}
+
+
+def _finite(value: Any) -> float:
+    return float(np.nan_to_num(value, nan=1e9, posinf=1e9))
 
 
 def model_class(candidate_path: str) -> training.MakeModel:
