@@ -52,6 +52,7 @@ class DrugTargetOptions(BaseModel):
     epochs: int | None = Field(None, ge=1, le=200, description="Epochs of a training run; None: the rung's own")
     most_training: int | None = Field(None, ge=50, description="Most training pairs of real data; None: all of them")
     cpu_s: float | None = Field(None, gt=0, description="CPU limit of a training run; None: the rung's own")
+    memory_mb: int = Field(2048, ge=512, description="Memory of a training run; long proteins need more")
     tiny: bool = Field(False, description="Two epochs on a few pairs, for tests: its scores mean little")
 
 
@@ -75,7 +76,8 @@ class DrugTarget(BaseDomain):
         """The settings of a rung, with what the options say."""
         o = self.options
         recipe = TINY if o.tiny else RUNGS[rung]
-        return recipe.changed(o.epochs, o.cpu_s, o.most_training if o.data else recipe.most_training)
+        most_training = o.most_training if o.data else recipe.most_training
+        return recipe.changed(o.epochs, o.cpu_s, most_training, o.memory_mb)
 
     def pairs(self) -> Pairs:
         """The data. Raises NoData."""

@@ -24,7 +24,6 @@ INSIDE = Path(__file__).parent / "inside"
 ANSWERS = "answers"  # the file that trained models hand out: every checkpoint's logits, one after the other
 WEIGHTS_MB = 32  # of all checkpoints of a training run; the seed program's are below 1 MB
 START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
-MEMORY_MB = 2048
 Logits = NDArray[np.float64]
 
 
@@ -47,7 +46,7 @@ def probe(code: str, pairs: Pairs, recipe: Recipe, sandbox: Sandbox) -> Finished
     """The model on a few pairs: shapes, gradients, size. Every number in the answer is a claim."""
     places = np.arange(min(6, len(pairs)))
     request = {**_asked(pairs, places, recipe), "labels": _pack((places % 2).astype("<f4"))}
-    return _run(code, "probe", request, Limits(60.0, 240.0, MEMORY_MB, processes=32), sandbox)
+    return _run(code, "probe", request, Limits(60.0, 240.0, recipe.memory_mb, processes=32), sandbox)
 
 
 def fit(code: str, pairs: Pairs, places: Integers, recipe: Recipe, seed: int, sandbox: Sandbox) -> Fitted | Failure:
@@ -152,7 +151,7 @@ def _run(code: str, entry: str, request: JSON, limits: Limits, sandbox: Sandbox)
 
 def _limits(recipe: Recipe, files_mb: int) -> Limits:
     cpu_s = recipe.cpu_s + START_UP_CPU_S
-    return Limits(cpu_s=cpu_s, wall_s=recipe.wall_s, memory_mb=MEMORY_MB, processes=32, files_mb=files_mb)
+    return Limits(cpu_s=cpu_s, wall_s=recipe.wall_s, memory_mb=recipe.memory_mb, processes=32, files_mb=files_mb)
 
 
 def _pack(array: NDArray[np.generic]) -> str:

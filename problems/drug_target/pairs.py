@@ -136,7 +136,8 @@ class _Table:
                 self.rejected += [Rejected(row, "repetition", "a pair that is there already") for row, _ in found[1:]]
         columns = np.array(kept, dtype=np.int64).reshape(-1, 3)
         drugs = tuple(molecule for _, molecule in self.drugs.values())
-        return Pairs(drugs, tuple(self.proteins), *columns.T, rejected=tuple(self.rejected))
+        drug_P, protein_P, label_P = columns.T
+        return Pairs(drugs, tuple(self.proteins), drug_P, protein_P, label_P, rejected=tuple(self.rejected))
 
 
 def _problem(protein: str, label: str) -> tuple[str, str] | None:

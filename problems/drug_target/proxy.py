@@ -36,13 +36,13 @@ class Setting:
     """Sizes and difficulty."""
 
     drugs: int = 300
-    proteins: int = 300
+    proteins: int = 240
     pairs: int = 8000
     length: tuple[int, int] = (90, 120)
     motif: int = 6
     counts_until: float = 0.6  # share of the sequence in which a motif counts
     decoy: float = 0.5  # chance of a decoy, per drug and per protein
-    mutated: float = 0.2  # chance that a motif has one wrong residue
+    mutated: float = 0.3  # chance that a motif has one wrong residue
     flip: float = 0.08
     seed: int = 20251125
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from problems.drug_target.splits import SETTINGS, Kind
 
+WALL_PER_CPU = 4.0  # other work on the machine must not end a run that keeps to its CPU time
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -23,15 +25,18 @@ class Recipe:
     batch: int = 64
     learning_rate: float = 2e-3
     decay: float = 0.01
-    most_training: int | None = 1500  # pairs
+    most_training: int | None = 1800  # pairs
     most_residues: int = 1200  # as DrugBAN cuts proteins off
     audited: float = 0.03  # share of reported pairs that are sent again, alone
     cpu_s: float = 150.0  # limit of one training run
     wall_s: float = 1800.0
+    memory_mb: int = 2048
 
-    def changed(self, epochs: int | None, cpu_s: float | None, most_training: int | None) -> Recipe:
+    def changed(self, epochs: int | None, cpu_s: float | None, most_training: int | None, memory_mb: int) -> Recipe:
         """With these values; None keeps a value, but for `most_training`, where it means all pairs."""
-        recipe = replace(self, cpu_s=cpu_s or self.cpu_s, most_training=most_training)
+        recipe = replace(self, most_training=most_training, memory_mb=memory_mb)
+        if cpu_s is not None:
+            recipe = replace(recipe, cpu_s=cpu_s, wall_s=max(self.wall_s, WALL_PER_CPU * cpu_s))
         if epochs is None:
             return recipe
         kept = tuple(sorted({max(1, epochs // 2), max(1, 3 * epochs // 4), epochs}))

@@ -45,7 +45,8 @@ def derive(pairs: Pairs, kind: Kind, seed: int, most_training: int | None = None
     drug_P = _parts(len(pairs.drugs), kind, "drugs", seed)[pairs.drug_P]
     protein_P = _parts(len(pairs.proteins), kind, "proteins", seed)[pairs.protein_P]
     pair_P = _share_out(len(pairs), SHARES, _rng(kind, "pairs", seed))
-    held = {name: _held(name, kind, drug_P, protein_P, pair_P) for name in (SETTINGS if kind == "joint" else (kind,))}
+    settings = SETTINGS if kind == "joint" else (kind,)
+    held: dict[str, Held] = {name: _held(name, drug_P, protein_P, pair_P) for name in settings}
     seen_P = (drug_P == TRAIN) & (protein_P == TRAIN)
     if kind in ("random", "joint"):
         seen_P &= pair_P == TRAIN
@@ -72,9 +73,7 @@ def _share_out(count: int, shares: tuple[float, float, float], rng: np.random.Ge
     return parts
 
 
-def _held(
-    name: str, kind: Kind, drug_P: NDArray[np.int8], protein_P: NDArray[np.int8], pair_P: NDArray[np.int8]
-) -> Held:
+def _held(name: str, drug_P: NDArray[np.int8], protein_P: NDArray[np.int8], pair_P: NDArray[np.int8]) -> Held:
     """Pairs of a setting: what is unseen in it is in the part that is held out, the rest was seen in training."""
 
     def places(part: int) -> Integers:
