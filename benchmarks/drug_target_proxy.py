@@ -1,6 +1,7 @@
 """Does the drug-target proxy rank models? References on every split, networks through the sandbox.
 
     python -m benchmarks.drug_target_proxy --seeds 3 --out drug-target-proxy.jsonl
+    python -m benchmarks.drug_target_proxy --splits joint        the campaign's rung: one training, all four settings
 
 Logistic regression and a random forest see hashed Morgan-like environments (radius 2) and 3-mers; two towers and
 DrugBAN are trained, answered and audited as the domain does it. Each (reference, split, seed) is one line of `--out`;
@@ -46,8 +47,8 @@ class Result:
     reference: str
     split: str
     seed: int
-    metrics: dict[str, float] | None
-    ceiling: float | None
+    metrics: dict[str, float] | None  # by `setting/measure`
+    ceiling: dict[str, float] | None  # AUROC by setting
     cpu_s: float
     failure: str = ""
 
@@ -65,11 +66,7 @@ def measure(reference: str, kind: splits.Kind, seed: int, sandbox: Sandbox) -> R
         found = trial.measured(code, pairs, kind, ALL_SPLITS, fitted.checkpoints, seed, sandbox)
     if isinstance(found, Failure):
         return Result(reference, kind, seed, None, None, fitted.cpu_s, found.reason)
-    return Result(reference, kind, seed, _named(found.metrics), found.ceiling[kind], fitted.cpu_s)
-
-
-def _named(metrics: dict[str, float]) -> dict[str, float]:
-    return {name.partition("/")[2]: value for name, value in metrics.items()}
+    return Result(reference, kind, seed, found.metrics, found.ceiling, fitted.cpu_s)
 
 
 def _simple(reference: str, pairs: Pairs, kind: splits.Kind, seed: int) -> Result:
@@ -81,7 +78,7 @@ def _simple(reference: str, pairs: Pairs, kind: splits.Kind, seed: int) -> Resul
     cpu_s = time.process_time() - began
     logits_P: exchange.Logits = model.predict_proba(inputs_PF)[:, 1]
     metrics = scoring.measured(pairs, split, logits_P)
-    return Result(reference, kind, seed, _named(metrics), scoring.ceilings(pairs, split)[kind], cpu_s)
+    return Result(reference, kind, seed, metrics, scoring.ceilings(pairs, split), cpu_s)
 
 
 def _made(reference: str, seed: int) -> Any:
@@ -115,31 +112,42 @@ def _three_mers(protein: str) -> NDArray[np.float32]:
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """One block of lines per split, best last, with the noise ceiling and what lies between."""
-    for kind in splits.SETTINGS:
-        mine = [result for result in results if result.split == kind and result.metrics is not None]
-        if not mine:
-            continue
-        ceiling = statistics.fmean(result.ceiling for result in mine if result.ceiling is not None)
-        yield f"| {kind}: noise ceiling {ceiling:.3f} | AUROC | AUPRC | F1 | MCC | below the ceiling | CPU s | seeds |"
-        yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-        for reference in (*SIMPLE, "two_towers", "drugban"):
-            group = [result for result in mine if result.reference == reference]
-            if group:
-                yield _row(reference, group)
-        yield ""
+    """A block of lines per training split and setting, with the noise ceiling and how far below it each stays."""
+    for kind in (*splits.SETTINGS, "joint"):
+        mine = [result for result in results if result.split == kind]
+        for setting in splits.SETTINGS if kind == "joint" else (kind,):
+            yield from _setting(mine, kind, setting)
     for result in results:
         if result.failure:
             yield f"{result.reference}, {result.split}, seed {result.seed} failed: {result.failure}"
 
 
-def _row(reference: str, group: Sequence[Result]) -> str:
+def _setting(results: Sequence[Result], kind: str, setting: str) -> Iterator[str]:
+    ceilings = {result.seed: result.ceiling[setting] for result in results if result.ceiling is not None}
+    if not ceilings:
+        return
+    title = setting if kind == setting else f"{kind}: {setting}"
+    ceiling = statistics.fmean(ceilings.values())
+    yield f"| {title}, noise ceiling {ceiling:.3f} | AUROC | AUPRC | F1 | MCC | below the ceiling | CPU s | seeds |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for reference in (*SIMPLE, "two_towers", "drugban"):
+        group = [result for result in results if result.reference == reference and result.metrics is not None]
+        if group:
+            yield _row(reference, group, setting)
+    yield ""
+
+
+def _row(reference: str, group: Sequence[Result], setting: str) -> str:
     cells = []
     for name in scoring.NAMES:
-        values = [result.metrics[name] for result in group if result.metrics is not None]
+        values = [result.metrics[f"{setting}/{name}"] for result in group if result.metrics is not None]
         sd = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
         cells.append(f"{statistics.fmean(values):.3f}{sd}")
-    gaps = [r.ceiling - r.metrics["auroc"] for r in group if r.metrics is not None and r.ceiling is not None]
+    gaps = [
+        result.ceiling[setting] - result.metrics[f"{setting}/auroc"]
+        for result in group
+        if result.metrics is not None and result.ceiling is not None
+    ]
     cpu_s = statistics.fmean(result.cpu_s for result in group)
     return f"| {reference} | {' | '.join(cells)} | {statistics.fmean(gaps):.3f} | {cpu_s:.0f} | {len(group)} |"
 
@@ -162,15 +170,19 @@ def run_missing(chosen: argparse.Namespace, sandbox: Sandbox) -> None:
                 result = measure(reference, kind, seed, sandbox)
                 with chosen.out.open("a", encoding="utf-8") as out:
                     out.write(json.dumps(asdict(result)) + "\n")
-                shown = result.failure if result.metrics is None else f"AUROC {result.metrics['auroc']:.3f}"
+                shown = result.failure if result.metrics is None else f"AUROC {_auroc(result.metrics)}"
                 print(f"{reference} {kind} seed {seed}: {shown}, {result.cpu_s:.0f} CPU s", file=sys.stderr)
+
+
+def _auroc(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name.partition('/')[0]} {v:.3f}" for name, v in metrics.items() if name.endswith("/auroc"))
 
 
 def main() -> int:
     """Run what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--references", nargs="+", choices=(*SIMPLE, *NETWORKS), default=[*SIMPLE, *NETWORKS[::-1]])
-    parser.add_argument("--splits", nargs="+", choices=splits.SETTINGS, default=list(splits.SETTINGS))
+    parser.add_argument("--splits", nargs="+", choices=(*splits.SETTINGS, "joint"), default=list(splits.SETTINGS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("drug-target-proxy.jsonl"))

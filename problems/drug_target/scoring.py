@@ -35,7 +35,7 @@ def _promise(pairs: Pairs, split: Split, logits_P: Logits) -> float:
 
 def measured(pairs: Pairs, split: Split, logits_P: Logits) -> dict[str, float]:
     """`setting/measure` for every setting of the split."""
-    metrics = {}
+    metrics: dict[str, float] = {}
     for setting, held in split.held.items():
         label_P, score_P = pairs.label_P[held.report], logits_P[held.report]
         threshold = measures.best_threshold(pairs.label_P[held.choose], logits_P[held.choose])

@@ -49,7 +49,7 @@ class Model(nn.Module):
         for head_K, bias in zip(self.heads, self.bias, strict=True):
             map_BNL = attend((v_BNK * head_K) @ q_BLK.transpose(1, 2) + bias, there_BN1)
             joint_BK = joint_BK + pool(map_BNL, v_BNK, q_BLK)
-        logit_B: Tensor = self.decide(self.norm(joint_BK.unflatten(-1, (JOINT, RANK)).sum(-1))).squeeze(-1)
+        logit_B: Tensor = self.decide(self.norm(joint_BK.reshape(-1, JOINT, RANK).sum(-1))).squeeze(-1)
         return logit_B
 
     def drug(self, atoms_BNF: Tensor, bonds_BNN: Tensor) -> Tensor:
@@ -58,7 +58,8 @@ class Model(nn.Module):
         for hear, keep, norm in zip(self.hear, self.keep, self.atom_norm, strict=True):
             h_BND = F.relu(hear(message(h_BND, bonds_BNN))) + F.relu(keep(h_BND))
             h_BND = norm(h_BND.transpose(1, 2)).transpose(1, 2)
-        return h_BND * atoms_BNF[..., -1:]
+        drug_BND: Tensor = h_BND * atoms_BNF[..., -1:]
+        return drug_BND
 
     def protein(self, residues_BL: Tensor) -> Tensor:
         """Windows of residues, (B, L - 15, D), aware of their place if the block wants it."""

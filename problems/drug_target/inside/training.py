@@ -42,7 +42,7 @@ class Library:
     """Drugs and proteins, from which batches are made."""
 
     def __init__(self, drugs: dict[str, Any], proteins: dict[str, Any], sizes: dict[str, Any]) -> None:
-        self.columns = tuple(sizes["columns"])
+        self.columns: tuple[int, ...] = tuple(sizes["columns"])
         self.residues = int(sizes["residues"])
         self.atoms_DNC = _padded(drugs["atoms"], drugs["atom_ends"], int(sizes["atoms"]))
         self.bonds, self.bond_ends = drugs["bonds"], drugs["bond_ends"]

@@ -28,7 +28,8 @@ class GraphEncoder(nn.Module):
         for hear, keep, norm in zip(self.hear, self.keep, self.norm, strict=True):
             h_BND = F.relu(hear(near_BNN @ h_BND)) + F.relu(keep(h_BND))
             h_BND = norm(h_BND.transpose(1, 2)).transpose(1, 2)
-        return h_BND * atoms_BNF[..., -1:]
+        drug_BND: Tensor = h_BND * atoms_BNF[..., -1:]
+        return drug_BND
 
 
 class ProteinEncoder(nn.Module):
@@ -45,7 +46,8 @@ class ProteinEncoder(nn.Module):
         h_BDL = self.embed(residues_BL).transpose(1, 2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h_BDL = norm(F.relu(conv(h_BDL)))
-        return h_BDL.transpose(1, 2)
+        protein_BLD: Tensor = h_BDL.transpose(1, 2)
+        return protein_BLD
 
 
 class Model(nn.Module):
@@ -68,6 +70,6 @@ class Model(nn.Module):
         for head_K, bias in zip(self.heads, self.bias, strict=True):
             map_BNL = (v_BNK * head_K) @ q_BLK.transpose(1, 2) + bias
             joint_BK = joint_BK + (v_BNK * (map_BNL @ q_BLK)).sum(1)
-        pooled_BK = joint_BK.unflatten(-1, (JOINT, RANK)).sum(-1)
+        pooled_BK = joint_BK.reshape(-1, JOINT, RANK).sum(-1)
         logit_B: Tensor = self.decide(self.norm(pooled_BK)).squeeze(-1)
         return logit_B

@@ -59,7 +59,8 @@ def test_a_block_gives_finite_logits_and_gradients(slot: str, name: str) -> None
     model = made(with_block(slot, name))
     logits_B = model(*batch())
     assert logits_B.shape == (5,)
-    torch.nn.functional.binary_cross_entropy_with_logits(logits_B, torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0])).backward()
+    loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(logits_B, torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0]))
+    loss.backward()
     missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert missing == []
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from problems.drug_target import molecules, proxy
@@ -19,7 +20,7 @@ def test_both_readers_give_the_same_graph(smiles: str) -> None:
 
 
 def test_the_drugs_of_the_proxy_are_molecules() -> None:
-    rng = proxy.np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(50):
         smiles, _ = proxy._drug(rng, proxy.Setting())
         assert rdkit_reader.read(smiles).atoms == molecules.read(smiles).atoms
