@@ -1,6 +1,6 @@
 """Pairs of drug and protein with a label: what the problem is made of, from a CSV file or from the proxy. Trusted.
 
-    Pairs.read("pairs.csv")     columns SMILES, Protein and Y (0 or 1), in any order, further ones are ignored
+    read_csv(text)     columns SMILES, Protein and Y (0 or 1), in any order; further ones are ignored
 
 A row that cannot be used is left out, and it is named, counted and reported; nothing is repaired or guessed.
 """
@@ -100,13 +100,14 @@ class _Table:
         self.rejected: list[Rejected] = []
 
     def add(self, row: int, fields: Mapping[str, str | None]) -> None:
+        """Take a row in, or note why not; of several reasons the first is named."""
         smiles, protein, label = ((fields[name] or "").strip() for name in COLUMNS)
         drug = self._drug(smiles)
-        problem = _problem(protein, label)
         if isinstance(drug, BadSmiles):
-            problem = ("bad SMILES", f"{smiles[:40]!r}: {drug}")
-        if problem is not None or isinstance(drug, BadSmiles):
-            self.rejected.append(Rejected(row, *(problem or ("", ""))))
+            self.rejected.append(Rejected(row, "bad SMILES", f"{smiles[:40]!r}: {drug}"))
+            return
+        if problem := _problem(protein, label):
+            self.rejected.append(Rejected(row, *problem))
             return
         molecule, key = drug
         place = self.drugs.setdefault(key, (len(self.drugs), molecule))[0]

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cognition.records import JSON
 from problems.drug_target import exchange, scoring, splits
 from problems.drug_target.exchange import Fitted, Logits
 from problems.drug_target.pairs import Integers, Pairs
 from problems.drug_target.recipes import Recipe
 from problems.drug_target.splits import Kind, Split
-from tasks.contract import Failure, FailureKind, Issue, Sandbox, Workspace
+from tasks.contract import JSON, Failure, FailureKind, Issue, Sandbox, Workspace
 
 PROBED = {"parameters", "learns", "finite", "difference", "spread", "largest"}
 #: What rounding may change in batches of another size: a share of the largest logit; and what changes no ranking: a
