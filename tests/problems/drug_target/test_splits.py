@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from problems.drug_target import proxy, splits
@@ -22,10 +22,13 @@ def random_pairs(drugs: int, proteins: int, share: float, seed: int) -> Pairs:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(KINDS), st.integers(20, 60), st.integers(20, 50), st.floats(0.4, 1.0), st.integers(0, 2**32))
+@given(st.sampled_from(KINDS), st.integers(30, 60), st.integers(30, 50), st.floats(0.5, 1.0), st.integers(0, 2**32))
 def test_nothing_leaks(kind: splits.Kind, drugs: int, proteins: int, share: float, seed: int) -> None:
     pairs = random_pairs(drugs, proteins, share, seed % 1000)
-    split = splits.derive(pairs, kind, seed)
+    try:
+        split = splits.derive(pairs, kind, seed)
+    except UnusableData:  # so few pairs that a part has one label: refused, which another test looks at
+        reject()
     trained = set(split.train.tolist())
     for name, held in split.held.items():
         parts = (held.choose, held.report)
