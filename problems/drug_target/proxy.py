@@ -6,8 +6,8 @@ groups and every protein two motifs. What makes it hard, and leaves room above t
 
 - a group counts only on an aromatic ring, not at the end of a chain;
 - a motif counts only in the first part of the sequence; behind it lie decoys;
-- a copy of a motif often has one wrong residue;
-- the label is flipped with probability FLIP, which is the noise ceiling: nobody can do better than `Pairs.chance_P`.
+- three in ten copies of a motif have one residue drawn anew;
+- the label is flipped with probability `flip`, which is the noise ceiling: nobody can do better than `Pairs.chance_P`.
 
 It is no chemistry and no biology: it ranks models by whether they find a rule about interactions, and no more.
 """
@@ -42,7 +42,7 @@ class Setting:
     motif: int = 6
     counts_until: float = 0.6  # share of the sequence in which a motif counts
     decoy: float = 0.5  # chance of a decoy, per drug and per protein
-    mutated: float = 0.3  # chance that a motif has one wrong residue
+    mutated: float = 0.3  # chance that one residue of a motif is drawn anew
     flip: float = 0.08
     seed: int = 20251125
 
