@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "circle_packing": "problems.circle_packing.domain:CirclePacking",
     "arch": "arch.domain:Arch",
     "curation": "curation.domain:Curation",
+    "drug_target": "problems.drug_target.domain:DrugTarget",
     "heilbronn_triangle": "problems.heilbronn_triangle.problem:HeilbronnTriangle",
     "max_min_distance": "problems.max_min_distance.problem:MaxMinDistance",
     "minimum_overlap": "problems.minimum_overlap.problem:MinimumOverlap",
