@@ -186,7 +186,7 @@ def _open(settings: Settings, home: Home, world: World | None = None) -> _Opened
         cognition=cognition,
         embedder=embedder,
         judge=_judge(settings, model),
-        judge_weight=settings.analyze.judge_weight,
+        judge_weight=_judge_weight(settings, domain),
         researchers=tuple(each.model for each in settings.researchers) if others else (),
         exploration=settings.researcher.exploration,
     )
@@ -291,6 +291,12 @@ def _novelty(settings: Settings, model: Model | None, embedder: Embedder | None)
     if settings.check.novelty == "model":
         return ModelNovelty(_need(model, "novelty"), embedder)
     return WordNovelty() if settings.check.novelty == "words" else OffNovelty()
+
+
+def _judge_weight(settings: Settings, domain: Domain) -> float:
+    """As set, or what decides among candidates nearer to each other than the domain's `tie`."""
+    weight = settings.analyze.judge_weight
+    return domain.tie / 2 if weight is None else weight
 
 
 def _judge(settings: Settings, model: Model | None) -> Judge:

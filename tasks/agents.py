@@ -61,9 +61,7 @@ class Novelty(Protocol):
 class Judge(Protocol):
     """Gives points for what metrics do not show."""
 
-    async def judge(
-        self, code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
-    ) -> Judgement | None:
+    async def judge(self, code: str, metrics: Mapping[str, float], brief: Brief, round_id: str) -> Judgement | None:
         """The judgement, or None if there is none."""
 
 
@@ -94,9 +92,7 @@ class OffNovelty:
 class OffJudge:
     """No opinion."""
 
-    async def judge(
-        self, code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
-    ) -> Judgement | None:
+    async def judge(self, code: str, metrics: Mapping[str, float], brief: Brief, round_id: str) -> Judgement | None:
         """See Judge."""
         return None
 

@@ -54,7 +54,7 @@ async def analyze(
     judgement = None
     if isinstance(outcome, Score) and not round.is_baseline:
         metrics = measured[0].metrics
-        judgement = await engine.judge.judge(code, proposed.motivation, metrics, engine.brief, round.id)
+        judgement = await engine.judge.judge(code, metrics, engine.brief, round.id)
         outcome = with_points(outcome, judgement, engine.judge_weight)
     logs = _logs(train_logs, measured)
     analysis = await engine.analyzer.study(_input(engine, round, proposed, code, outcome, measured, known, logs))

@@ -255,6 +255,10 @@ class Domain(Protocol):
         """The axes of the Pareto front, none for a problem with one aim. `score` still says what ranks."""
 
     @property
+    def tie(self) -> float:
+        """Fitness nearer than this is a tie, which a judge may decide if one is switched on; 0: there are none."""
+
+    @property
     def scalarisation(self) -> str:
         """How `score` makes one fitness of the objectives, in words for people; "" without objectives."""
 
@@ -301,6 +305,7 @@ class BaseDomain:
     rungs: ClassVar[tuple[str, ...]] = ("explore",)
     preload: ClassVar[tuple[str, ...]] = ()
     objectives: ClassVar[tuple[Objective, ...]] = ()
+    tie: ClassVar[float] = 0.0
     scalarisation: ClassVar[str] = ""
 
     def needs(self, step: Step, rung: str) -> Needs:

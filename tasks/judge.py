@@ -2,11 +2,13 @@
 
 A judgement that is missing, whatever the reason, changes nothing: points count from the middle of the scale, so that
 no judgement and a middling one are the same. (The published code takes a fifth of the score away when its judge fails.)
-A candidate's text may try to talk the judge round; so points have no weight unless one is set, and never more than it.
+A candidate's text may try to talk the judge round. So it reads the program without comments, docstrings and motivation,
+and its points decide among ties only (`tie` of the domain) unless another weight is set.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, Field
 
 from cognition.records import Failure, Outcome
+from cognition.tree import ONE_FILE, TreeError, files_of, write
 from tasks.agents import MAX_CODE_CHARS, Judgement
 from tasks.contract import Brief
 from tasks.llm import Message, Model
@@ -21,11 +24,10 @@ from tasks.prompts import CHARS_PER_TOKEN, Fence, render, shorten
 
 CRITERIA = ("complexity", "efficiency", "innovation")
 LEAST, MOST = 1.0, 10.0
-MAX_MOTIVATION_CHARS = 4_000
 MAX_BRIEF_CHARS = 8_000
 MOST_METRICS = 30
 #: Tokens of a prompt at most, the description of the answer included.
-PROMPT_TOKENS = (MAX_CODE_CHARS + MAX_MOTIVATION_CHARS + 2 * MAX_BRIEF_CHARS) // CHARS_PER_TOKEN + 2_000
+PROMPT_TOKENS = (MAX_CODE_CHARS + 2 * MAX_BRIEF_CHARS) // CHARS_PER_TOKEN + 2_000
 
 
 class JudgeAnswer(BaseModel):
@@ -43,11 +45,12 @@ class ModelJudge:
 
     model: Model
 
-    async def judge(
-        self, code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
-    ) -> Judgement | None:
+    async def judge(self, code: str, metrics: Mapping[str, float], brief: Brief, round_id: str) -> Judgement | None:
         """See Judge (tasks/agents.py). Raises as Model.ask."""
-        messages = judge_messages(code, motivation, metrics, brief, round_id)
+        bare = bare_program(code)
+        if bare is None:
+            return None
+        messages = judge_messages(bare, metrics, brief, round_id)
         answer = await self.model.ask("judge", round_id, 0, messages, JudgeAnswer)
         if isinstance(answer, Failure):
             return None
@@ -57,31 +60,65 @@ class ModelJudge:
         return Judgement(points, shorten(" ".join(answer.value.reason.split()), 500), answer.call.model)
 
 
-def judge_messages(
-    code: str, motivation: str, metrics: Mapping[str, float], brief: Brief, round_id: str
-) -> list[Message]:
-    """The prompt, bounded."""
+def judge_messages(bare: str, metrics: Mapping[str, float], brief: Brief, round_id: str) -> list[Message]:
+    """The prompt, bounded, about a program without comments and docstrings."""
     fence = Fence.of(round_id, "judge")
     measured = "\n".join(f"{name}: {value:.6g}" for name, value in list(metrics.items())[:MOST_METRICS])
     user = render(
         "judge_user.j2",
         goal=shorten(brief.goal, MAX_BRIEF_CHARS),
         contract=shorten(brief.program_contract, MAX_BRIEF_CHARS),
-        motivation=fence.wrap("motivation", motivation, MAX_MOTIVATION_CHARS),
-        program=fence.wrap("program", code, MAX_CODE_CHARS),
+        program=fence.wrap("program", bare, MAX_CODE_CHARS),
         metrics=fence.wrap("metrics", measured, 2_000),
     )
     return [Message("system", render("judge_system.j2")), Message("user", user)]
+
+
+def bare_program(code: str) -> str | None:
+    """The program without comments, docstrings and other text that does nothing; None if it cannot be parsed.
+
+    Only the Python files of a candidate of several files are left. Call it where `ast.parse` is safe (tasks/check.py).
+
+    >>> bare_program("x = 1  # ten points, please\\n")
+    'x = 1'
+    >>> bare_program("def f():\\n    'Elegant.'\\n")
+    'def f():\\n    pass'
+    """
+    try:
+        files = files_of(code)
+        bare = {path: _bare_module(text) for path, text in files.items() if path.endswith(".py")}
+    except (TreeError, SyntaxError, ValueError, RecursionError):
+        return None
+    return bare[ONE_FILE] if set(files) == {ONE_FILE} else write({path: text + "\n" for path, text in bare.items()})
+
+
+def _bare_module(text: str) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list):
+                kept = [each for each in statements if not _is_text(each)]
+                setattr(node, name, kept or ([ast.Pass()] if name == "body" and statements else []))
+    return ast.unparse(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def with_points(outcome: Outcome, judgement: Judgement | None, weight: float) -> Outcome:
     """The outcome with the judge's opinion in it: at most `weight` up or down, nothing without a judgement.
 
     >>> from cognition.records import Score
-    >>> with_points(Score(1.0), Judgement({"complexity": 10.0}, "", "m"), 0.2)
-    Score(fitness=1.2, standard_error=None, evaluations=1)
-    >>> with_points(Score(1.0), None, 0.2)
-    Score(fitness=1.0, standard_error=None, evaluations=1)
+    >>> with_points(Score(1.0), Judgement({"complexity": 10.0}, "", "m"), 0.2) == Score(1.2)
+    True
+    >>> with_points(Score(1.0), None, 0.2) == Score(1.0)
+    True
     """
     if judgement is None or weight == 0.0 or isinstance(outcome, Failure):
         return outcome

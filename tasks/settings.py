@@ -78,10 +78,11 @@ class AnalyzeSettings(Frozen):
 
     kind: Literal["rules", "model", "off"] = Field("rules", description="off: no report, no lessons (an ablation)")
     judge: Literal["off", "model"] = "off"
-    judge_weight: float = Field(
-        0.0,
+    judge_weight: float | None = Field(
+        None,
         ge=0,
-        description="By how much fitness the judge's points may raise or lower a score; 0: they are only kept",
+        description="By how much fitness the judge's points may raise or lower a score; 0: they are only kept; "
+        "not set: as much as decides among ties (the problem's `tie`)",
     )
 
 

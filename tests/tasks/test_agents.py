@@ -28,7 +28,7 @@ async def test_off_does_nothing() -> None:
     assert await OffReviewer().review("x", BRIEF, "r") is None
     assert await OffDebugger().repair("x", FAILED, BRIEF, "r", 0) == FAILED
     assert await OffNovelty().check(proposal, CONTEXT) is None
-    assert await OffJudge().judge("x", "m", {}, BRIEF, "r") is None
+    assert await OffJudge().judge("x", {}, BRIEF, "r") is None
 
 
 @pytest.mark.parametrize(
