@@ -89,7 +89,9 @@ class Toy(BaseDomain):
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         self._count("train")
-        self._count(f"trained:{workspace.uri.split('/rounds/')[1].split('/')[0]}")
+        candidate = workspace.uri.split("/rounds/")[1].split("/")[0]
+        self._count(f"trained:{candidate}")
+        self._count(f"on-seed:{candidate}:{seed}")
         with self._watched():
             time.sleep(self.options.sleep_s)
         if self.options.fault_file and Path(self.options.fault_file).exists():
