@@ -1,5 +1,6 @@
 # make demo   evolve circle packing, offline, in about four minutes     make check   linters, types, layers
-# make test   the fast tests      make test-server   campaigns on a real Prefect server      make test-full   all tests
+# make test   the fast tests      make test-domains   models in the sandbox
+# make test-server   campaigns on a real Prefect server      make test-full   all tests
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test test-server test-full check install format clean
+.PHONY: demo test test-domains test-server test-full check install format clean
 
 demo: $(BIN)/.installed
 	$(BIN)/nightshift run campaigns/circle-packing-laptop.toml
@@ -18,6 +19,9 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
+
+test-domains: $(BIN)/.installed-dev
+	$(BIN)/pytest -n 2 --dist worksteal -m "domains and not (server or slow or gpu or live or postgres or browser or recovery)"
 
 test-server: $(BIN)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal -m "server and not (slow or gpu or live or postgres or browser or recovery)"

@@ -35,8 +35,15 @@ os.environ.update(local_server.prefect_environment(SESSION_HOME))
 SERVERS = {"prefect_home", "fleet"}
 
 
+#: Folders whose tests run models in the sandbox: tests of `make test-domains`.
+DOMAINS = ("arch", "curation", "kernels", "rl", "problems/drug_target", "problems/triton_kernel")
+HERE = Path(__file__).parent
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what needs a server, so that the fast tests are those that need none."""
+    """Mark what needs a server or runs models, so that the fast tests are those that need neither."""
+    if any(item.path.is_relative_to(HERE / folder) for folder in DOMAINS):
+        item.add_marker(pytest.mark.domains)
     if SERVERS & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.server)
 
