@@ -1,11 +1,13 @@
 """References and broken controls on the CPU proxy, with paired seeds and intervals: the tables of docs/rl.md.
 
     python benchmarks/rl_proxy.py --programs grpo dr_grpo no_op --seeds 8
+    python benchmarks/rl_proxy.py --programs grpo --file best/program.py --seeds 8 --first-seed 1000
     python benchmarks/rl_proxy.py --report                                  (what was measured so far)
 
 Every program goes through the domain's own training and scoring: three learning rates, the best of them on one part of
 the held-out prompts, the accuracy on another; only early abort is off, so that controls are measured to their end.
-`coin` is GRPO with a reward that does not look at the completion. Runs are kept in a file and not made again. One
+`coin` is GRPO with a reward that does not look at the completion. A file is a loss of your own (an evolved one should
+meet seeds that its campaign has not seen); it is named by its content. Runs are kept in a file and not made again. One
 process, one thread.
 """
 
@@ -55,10 +57,9 @@ class Result:
     cpu_s: float
 
 
-def run(name: str, seed: int, recipe: Recipe, sandbox: Sandbox) -> Result:
+def run(name: str, code: str, seed: int, recipe: Recipe, sandbox: Sandbox) -> Result:
     """Train and score. Raises RuntimeError if the program fails."""
     recipe = replace(recipe, abort_at=0, reward=SPURIOUS if name == SPURIOUS else recipe.reward)
-    code = program(BASELINE if name == SPURIOUS else name)
     began_s = time.process_time()
     fitted = exchange.fit(code, recipe, base.weights(recipe.base), seed, rules.uses_reference(code), sandbox)
     if isinstance(fitted, Failure):
@@ -73,6 +74,13 @@ def run(name: str, seed: int, recipe: Recipe, sandbox: Sandbox) -> Result:
     cpu_s = fitted.cost.cpu_s + time.process_time() - began_s
     metrics = found.metrics
     return Result(name, seed, metrics["accuracy"], metrics["learning_rate"], metrics["kl_nats"], cpu_s)
+
+
+def programs(asked: argparse.Namespace) -> dict[str, str]:
+    """What is to be measured, by name."""
+    named = {name: program(BASELINE if name == SPURIOUS else name) for name in asked.programs}
+    codes = [path.read_text(encoding="utf-8") for path in asked.file]
+    return named | {f"file {hashlib.sha256(code.encode()).hexdigest()[:8]}": code for code in codes}
 
 
 def digest(recipe: Recipe) -> str:
@@ -154,9 +162,11 @@ def measure_all(asked: argparse.Namespace, recipe: Recipe, key: str) -> dict[tup
         tempfile.TemporaryDirectory() as scratch,
         open_sandbox(Path(scratch), unsafe=False, preload=PRELOAD) as sandbox,
     ):
-        todo = [(name, seed) for seed in range(asked.seeds) for name in asked.programs if (name, seed) not in results]
+        codes = programs(asked)
+        seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+        todo = [(name, seed) for seed in seeds for name in codes if (name, seed) not in results]
         for name, seed in todo:
-            result = results[name, seed] = run(name, seed, recipe, sandbox)
+            result = results[name, seed] = run(name, codes[name], seed, recipe, sandbox)
             print(f"{name} seed {seed}: {result.accuracy:.4f} at lr {result.learning_rate:g}, {result.cpu_s:.1f} CPU s",
                   flush=True)  # fmt: skip
             with asked.results.open("a") as file:
@@ -169,7 +179,9 @@ def main() -> None:
     everything = (*NAMES, *CONTROLS, SPURIOUS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", nargs="+", choices=everything, default=list(everything), metavar="NAME")
+    parser.add_argument("--file", nargs="*", type=Path, default=[], help="losses of your own, beside --programs")
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rung", choices=list(RUNGS), default="laptop")
     parser.add_argument("--graded", action="store_true", help="reward by the share of the right prefix, not 0 or 1")
     parser.add_argument("--results", type=Path, default=base.folder() / "proxy.jsonl")
