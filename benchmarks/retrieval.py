@@ -1,11 +1,11 @@
 """How fast and how well the cognition base recalls: latency at 10,000 and 100,000 items, known-item hit@5.
 
-    OMP_NUM_THREADS=1 python benchmarks/retrieval.py [--items 10000 100000] [--base-url URL --model NAME]
+    OMP_NUM_THREADS=1 python -m benchmarks.retrieval [--items 10000 100000] [--path MODEL | --base-url URL --model NAME]
 
 Latency is measured on made-up items whose words are drawn with Zipf's frequencies, with queries as long as a round's
 (several analyses), single-threaded. Vectors are random: the cost of an exact product does not depend on what they say.
-Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/symptoms.jsonl), which were written knowing
-the items' ids and not their texts. Vectors are measured only against an endpoint: random ones would say nothing.
+Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/known_item.py), by vectors too if a model or
+an endpoint is named: random vectors would say nothing there.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from typing import Any
 import numpy as np
 from sqlalchemy import insert
 
+from benchmarks import known_item
 from cognition import search
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.records import Item
 from cognition.schema import item_vectors, items
 from cognition.vectors import Vector
-from tasks.embedding import Embedder, EmbeddingSettings, embed_missing
 
 DIMENSION = 384
 VOCABULARY = 20_000
-SYMPTOMS = Path(__file__).parent / "symptoms.jsonl"
 #: Medians to stay below, in milliseconds: text at 10,000, text and vectors at 100,000 (docs/cognition.md).
 TARGETS_MS = {10_000: 5.0, 100_000: 30.0}
 
@@ -116,67 +115,17 @@ def latency(count: int, queries: int) -> list[dict[str, Any]]:
     return rows
 
 
-def shipped() -> list[Item]:
-    """Every item that comes with a problem of this repository."""
-    from flows import registry
-
-    problems = sorted({json.loads(line)["problem"] for line in SYMPTOMS.read_text().splitlines()})
-    return [item for problem in problems for item in registry.load(registry.resolved(problem), {}).brief().items]
-
-
-def known_item(embedder: Embedder | None) -> dict[str, Any]:
-    """Hit@5 and mean reciprocal rank over the shipped base; vectors only with an endpoint."""
-    lines = [json.loads(line) for line in SYMPTOMS.read_text(encoding="utf-8").splitlines()]
-    with tempfile.TemporaryDirectory() as folder, Archive.open(f"sqlite:///{Path(folder) / 'base.db'}") as archive:
-        store = ItemStore(archive)
-        base = shipped()
-        store.upsert(base)
-        domains = {item.id: item.domain for item in base}
-        ranks = {"text": [_rank(store, domains, line, None) for line in lines]}
-        if embedder is not None:
-            for domain in set(domains.values()):
-                while embed_missing(store, embedder, domain):
-                    pass
-            vectors = embedder.embed([line["query"] for line in lines])
-            ranks["vectors"] = [
-                _rank(store, domains, {**line, "query": ""}, v) for line, v in zip(lines, vectors, strict=True)
-            ]
-            ranks["fused"] = [_rank(store, domains, line, v) for line, v in zip(lines, vectors, strict=True)]
-    report: dict[str, Any] = {"items": len(base), "queries": len(lines)}
-    for way in ("text", "vectors", "fused"):
-        if way not in ranks:
-            report[way] = "not measured: no embedding endpoint was given"
-            continue
-        hits = [1.0 / rank if rank else 0.0 for rank in ranks[way]]
-        missed = [line["query"] for line, rank in zip(lines, ranks[way], strict=True) if not rank]
-        report[way] = {
-            "hit@5": sum(hit > 0 for hit in hits) / len(hits),
-            "mrr@5": sum(hits) / len(hits),
-            "missed": missed,
-        }
-    return report
-
-
-def _rank(store: ItemStore, domains: dict[str, str], line: dict[str, Any], vector: Vector | None) -> int | None:
-    found = [hit.item.id for hit in store.recall(domains[line["item"]], line["query"], 5, vector)]
-    return found.index(line["item"]) + 1 if line["item"] in found else None
-
-
 def main() -> None:
     """Measure and print; --json for machines."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--queries", type=int, default=60)
-    parser.add_argument("--base-url", help="an OpenAI-compatible endpoint for embeddings")
-    parser.add_argument("--model", help="the embedding model's name there")
+    known_item.add_embedding_options(parser)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    embedder = None
-    if arguments.base_url and arguments.model:
-        embedder = Embedder(EmbeddingSettings(model=arguments.model, base_url=arguments.base_url))
     report: dict[str, Any] = {
         "load": os.getloadavg()[0],
-        "known_item": known_item(embedder),
+        "known_item": known_item.measured(known_item.embedder_of(arguments)),
         "latency": [row for count in arguments.items for row in latency(count, arguments.queries)],
     }
     if arguments.json:

@@ -138,6 +138,6 @@ def _catch_up(tx: Connection, space: Space, domain: str, model: str) -> None:
 
 def _mismatch(model: str, expected: int, came: int) -> str:
     return (
-        f"{model} gave a vector of {came} numbers where those stored under that name have {expected}: the endpoint "
-        "serves another model now. Name it differently, or drop the old vectors: `nightshift cognition prune --vectors`"
+        f"{model} gave a vector of {came} numbers where those stored under that name have {expected}: it "
+        "is another model now. Name it differently, or drop the old vectors: `nightshift cognition prune --vectors`"
     )
