@@ -122,6 +122,10 @@ class ItemStore:
         Raises VectorMismatch for a vector that does not belong to the items' own.
         """
         rule, pool = rule or Rule(), max(20, POOL * k)
+        if vector is not None and self.database.is_postgres:
+            from cognition import pgvector  # numpy: only where there are vectors
+
+            pgvector.catch_up(self.database, domain, vector.model)
         with self.database.read() as tx:
             by_text = search.find(tx, domain, query, pool)
             texts = recall.above_share([Ranked(row.content.id, row.score) for row in by_text], rule.least_share)
@@ -249,11 +253,12 @@ class ItemStore:
             return int(tx.execute(delete(item_vectors)).rowcount)
 
     def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> dict[str, tuple[Item, int]]:
-        from cognition.vectors import Spaces  # numpy: only where there are vectors
+        from cognition import pgvector, vectors
 
-        if self._spaces is None:
-            self._spaces = Spaces()
-        near = self._spaces.nearest(tx, domain, vector, k, least)
+        near = pgvector.nearest(tx, domain, vector, k, least) if self.database.is_postgres else None
+        if near is None:
+            self._spaces = self._spaces or vectors.Spaces()
+            near = self._spaces.nearest(tx, domain, vector, k, least)
         query = select(items).where(items.c.row.in_([row for row, _, _ in near]), items.c.state == "active")
         stored = {row.row: row for row in tx.execute(query)}
         current = [stored[row] for row, version, _ in near if row in stored and stored[row].version == version]

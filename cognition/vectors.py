@@ -1,8 +1,9 @@
 """Embeddings of items: stored with model and dimension, searched by exact cosine in memory. Spaces are never mixed.
 
 One space is one domain under one model. A process loads a space once and then only what is newer, so a search costs one
-matrix product. Vectors come from outside (tasks/embedding.py); nothing here asks a server. An approximate index and
-pgvector are not built: at 100,000 items the exact product is fast enough (docs/cognition.md).
+matrix product. Vectors come from outside (tasks/embedding.py); nothing here asks a server. PostgreSQL may search them
+itself (cognition/pgvector.py). An approximate index is not built: at 100,000 items the exact product is fast enough
+(docs/cognition.md).
 """
 
 from __future__ import annotations
@@ -111,15 +112,20 @@ def store(tx: Connection, domain: str, vectors: Mapping[str, Vector]) -> int:
     found = tx.execute(select(items.c.id, items.c.row, items.c.version).where(items.c.id.in_(list(vectors)))).all()
     for row in found:
         vector = vectors[row.id]
-        expected = dimension_of(tx, domain, vector.model)
-        if expected is not None and expected != vector.dimension:
-            raise VectorMismatch(_mismatch(vector.model, expected, vector.dimension))
+        expect_dimension(tx, domain, vector)
         same = (item_vectors.c.row == row.row, item_vectors.c.model == vector.model)
         tx.execute(delete(item_vectors).where(*same))
         values = {"row": row.row, "domain": domain, "version": row.version, "model": vector.model}
         stored = vector.values_D.astype("<f4").tobytes()
         tx.execute(insert(item_vectors).values(**values, dimension=vector.dimension, vector=stored))
     return len(found)
+
+
+def expect_dimension(tx: Connection, domain: str, vector: Vector) -> None:
+    """Raises VectorMismatch for a vector that has another dimension than those of its space."""
+    expected = dimension_of(tx, domain, vector.model)
+    if expected is not None and expected != vector.dimension:
+        raise VectorMismatch(_mismatch(vector.model, expected, vector.dimension))
 
 
 def dimension_of(tx: Connection, domain: str, model: str) -> int | None:
