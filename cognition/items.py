@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Row, delete, func, select
 
@@ -51,6 +51,14 @@ class Kept:
     updated_at: str
     standing: Standing
     uplift: Uplift | None
+
+
+class Unembedded(NamedTuple):
+    """An item that has no vector, and what is to be embedded of it."""
+
+    id: str
+    version: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,20 +240,26 @@ class ItemStore:
         with self.database.write() as tx:
             return lessons.expire_idle(tx, domain, newest_sequence(tx), 1_000_000, idle)
 
-    def without_vector(self, domain: str, model: str, limit: int) -> list[tuple[str, str]]:
-        """Id and text of active items that have no vector of that model yet, oldest first."""
+    def without_vector(self, domain: str, model: str, limit: int) -> list[Unembedded]:
+        """Active items that have no vector of that model yet, oldest first."""
         has = select(item_vectors.c.id).where(item_vectors.c.row == items.c.row, item_vectors.c.model == model)
-        query = select(items.c.content).where(items.c.domain == domain, items.c.state == "active", ~has.exists())
+        query = select(items.c.version, items.c.content)
+        query = query.where(items.c.domain == domain, items.c.state == "active", ~has.exists())
         with self.database.read() as tx:
-            found = tx.execute(query.order_by(items.c.row).limit(limit)).scalars()
-            return [(item.id, embedded_text(item)) for item in found]
+            found = tx.execute(query.order_by(items.c.row).limit(limit)).all()
+            return [Unembedded(row.content.id, row.version, embedded_text(row.content)) for row in found]
 
-    def store_vectors(self, domain: str, vectors: Mapping[str, Vector]) -> int:
-        """Keep vectors by item id. Raises VectorMismatch."""
+    def store_vectors(
+        self, domain: str, vectors: Mapping[str, Vector], versions: Mapping[str, int] | None = None
+    ) -> int:
+        """Keep vectors by item id; returns how many. Raises VectorMismatch.
+
+        `versions`: what was embedded. An item that has changed meanwhile gets no vector of its old words.
+        """
         from cognition.vectors import store
 
         with self.database.write() as tx:
-            return store(tx, domain, vectors)
+            return store(tx, domain, vectors, versions)
 
     def drop_vectors(self) -> int:
         """Forget all vectors; returns how many."""

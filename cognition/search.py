@@ -110,8 +110,9 @@ def add(tx: Connection, row: int, item: Item) -> None:
         "guidance": item.guidance,
         "background": item.background,
     }
-    if _is_sqlite(tx):
-        tx.execute(_INTO_FTS5, {"row": row, **fields})
+    if _is_sqlite(tx):  # the driver refuses half surrogate pairs
+        clean = {name: value.encode("utf-8", "replace").decode() for name, value in fields.items()}
+        tx.execute(_INTO_FTS5, {"row": row, **clean})
         return
     # PostgreSQL's parser would keep numpy.linalg or a/b whole; words are cut here, as queries' are.
     tx.execute(_INTO_TSVECTOR, {"row": row, **{name: " ".join(words(value)) for name, value in fields.items()}})

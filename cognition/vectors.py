@@ -107,10 +107,14 @@ class Spaces:
             return space.nearest(query, k, least)
 
 
-def store(tx: Connection, domain: str, vectors: Mapping[str, Vector]) -> int:
-    """Keep the vectors of items, by id, for the items' present versions. Raises VectorMismatch."""
+def store(tx: Connection, domain: str, vectors: Mapping[str, Vector], versions: Mapping[str, int] | None = None) -> int:
+    """Keep the vectors of items, by id; returns how many. Raises VectorMismatch.
+
+    `versions`: of the items as they were embedded, None: as they are. Another version by now keeps the vector out.
+    """
     found = tx.execute(select(items.c.id, items.c.row, items.c.version).where(items.c.id.in_(list(vectors)))).all()
-    for row in found:
+    current = [row for row in found if versions is None or versions[row.id] == row.version]
+    for row in current:
         vector = vectors[row.id]
         expect_dimension(tx, domain, vector)
         same = (item_vectors.c.row == row.row, item_vectors.c.model == vector.model)
@@ -118,7 +122,7 @@ def store(tx: Connection, domain: str, vectors: Mapping[str, Vector]) -> int:
         values = {"row": row.row, "domain": domain, "version": row.version, "model": vector.model}
         stored = vector.values_D.astype("<f4").tobytes()
         tx.execute(insert(item_vectors).values(**values, dimension=vector.dimension, vector=stored))
-    return len(found)
+    return len(current)
 
 
 def expect_dimension(tx: Connection, domain: str, vector: Vector) -> None:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 #: So many items are embedded with one round at most; the rest waits for the next one.
 ITEMS_A_ROUND = 256
-#: Endpoints take about 8,000 tokens a text.
+#: Endpoints take about 8,000 tokens a text, or refuse it as too long: then half of it is tried, down to this.
 MAX_CHARS = 16_000
+LEAST_CHARS = 500
+_TOO_LONG = frozenset({400, 413, 422})
 
 
 class EmbeddingSettings(BaseModel):
@@ -108,33 +110,47 @@ class Endpoint:
     settings: EmbeddingSettings
 
     def numbers(self, texts: Sequence[str]) -> Sequence[object]:
-        """See Source."""
+        """See Source. One text that is too long for the model does not keep the others from their vectors."""
+        found, status = self._asked(texts)
+        if found is not None:
+            return found
+        if status in _TOO_LONG and len(texts) > 1:
+            middle = len(texts) // 2
+            return [*self.numbers(texts[:middle]), *self.numbers(texts[middle:])]
+        if status in _TOO_LONG and len(texts[0]) >= 2 * LEAST_CHARS:
+            return self.numbers([texts[0][: len(texts[0]) // 2]])
+        raise ModelMisconfigured(
+            f"{self._who} refused the request (HTTP {status}); check model, base_url and api_key_env"
+        )
+
+    @property
+    def _who(self) -> str:
+        return f"the embedding endpoint at {self.settings.base_url}"
+
+    def _asked(self, texts: Sequence[str]) -> tuple[Sequence[object] | None, int]:
+        """The answer, or None and the status of a refusal. Raises ModelServerDown, ModelMisconfigured."""
         from openai import APIConnectionError, APIStatusError, OpenAI
 
-        settings, who = self.settings, f"the embedding endpoint at {self.settings.base_url}"
+        settings, down = self.settings, ""
         key = api_key(settings.as_model())
-        down, refused = "", ""
         with OpenAI(
             base_url=settings.base_url, api_key=key, max_retries=settings.retries, timeout=settings.timeout_s
         ) as client:
             try:
                 answer = client.embeddings.create(model=settings.model, input=list(texts), encoding_format="float")
             except APIStatusError as error:
-                is_transient = error.status_code in {408, 409, 425, 429} or error.status_code >= 500
-                down, refused = (
-                    ("", f"HTTP {error.status_code}") if not is_transient else (f"HTTP {error.status_code}", "")
-                )
+                if error.status_code not in {408, 409, 425, 429} and error.status_code < 500:
+                    return None, error.status_code
+                down = f"HTTP {error.status_code}"
             except APIConnectionError as error:
                 down = type(error.__cause__ or error).__name__
         # Raised out here, because openai's own exceptions carry the request and so the key.
         if down:
-            raise ModelServerDown(f"{who} gave no answer ({down}); check that it runs, then run the step again")
-        if refused:
-            raise ModelMisconfigured(f"{who} refused the request ({refused}); check model, base_url and api_key_env")
+            raise ModelServerDown(f"{self._who} gave no answer ({down}); check that it runs, then run the step again")
         ordered = sorted(answer.data or [], key=lambda entry: entry.index)
         if len(ordered) != len(texts):
-            raise ModelMisconfigured(f"{who} gave {len(ordered)} vectors for {len(texts)} texts")
-        return [entry.embedding for entry in ordered]
+            raise ModelMisconfigured(f"{self._who} gave {len(ordered)} vectors for {len(texts)} texts")
+        return [entry.embedding for entry in ordered], 200
 
 
 _LOADING = Lock()
@@ -167,5 +183,6 @@ def embed_missing(items: ItemStore, embedder: Embedder, domain: str, most: int =
     missing = items.without_vector(domain, embedder.space, most)
     if not missing:
         return 0
-    vectors = embedder.embed([text for _, text in missing])
-    return items.store_vectors(domain, dict(zip([id for id, _ in missing], vectors, strict=True)))
+    vectors = embedder.embed([item.text for item in missing])
+    by_id = {item.id: vector for item, vector in zip(missing, vectors, strict=True)}
+    return items.store_vectors(domain, by_id, {item.id: item.version for item in missing})

@@ -4,7 +4,7 @@ A word counts less the more common it is: a / (a + p), the weights of smooth inv
 ICLR 2017), with a = 0.001. How common a word is comes from its place in the file, which such files are sorted by: that
 of a text never changes with the base. The first principal component is not taken away, because stored vectors would
 have to change with every new item. A word that the file does not have gets a direction of its own, made from its
-letters: a name that nobody else uses still tells two texts apart.
+letters, as rare as the file's last: a name that nobody else uses still tells two texts apart.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class WordVectors:
         return mean_D
 
     def _weighted_D(self, word: str) -> Floats:
+        count, dimension = self.matrix_WD.shape
         at = self.place.get(word)
-        if at is None:
-            return _own_direction(word, self.matrix_WD.shape[1])
-        return np.float32(weight(at, len(self.place))) * self.matrix_WD[at]
+        vector_D = _own_direction(word, dimension) if at is None else self.matrix_WD[at]
+        return np.float32(weight(count if at is None else at, count)) * vector_D
 
 
 def weight(rank: int, count: int) -> float:
@@ -96,7 +96,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _read(path: Path, lines: IO[bytes]) -> WordVectors:
     place, rows = dict[str, int](), list[Floats]()
     for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES), b""), start=1):
-        if number == 1 and len(line.split()) == 2:  # word2vec begins with how many there are
+        if number == 1 and _is_header(line):
             continue
         word, vector_D = _parsed(path, number, line)
         if rows and vector_D.size != rows[0].size:
@@ -109,6 +109,11 @@ def _read(path: Path, lines: IO[bytes]) -> WordVectors:
     if not rows:
         raise ModelMisconfigured(f"retrieve.embedding.path: {path} has no word vectors")
     return WordVectors(place, _of_length_one(np.stack(rows)))
+
+
+def _is_header(line: bytes) -> bool:
+    """word2vec begins with how many words there are and of how many numbers; no word has a single one."""
+    return len(line.split()) == 2 and all(part.isdigit() for part in line.split())
 
 
 def _parsed(path: Path, number: int, line: bytes) -> tuple[str, Floats]:
