@@ -22,7 +22,10 @@ from pathlib import Path
 import psycopg
 
 MISSING = "PostgreSQL's programs are not in /usr/lib/postgresql/*/bin (Debian: apt-get install postgresql)"
-NO_PGVECTOR = "no PostgreSQL with pgvector: neither Debian's postgresql-NN-pgvector nor the package pgserver is there"
+NO_PGVECTOR = (
+    "no PostgreSQL with pgvector: neither Debian's postgresql-NN-pgvector nor the package pgserver is there, "
+    "or its folder is closed to the user that the server runs as"
+)
 #: Tests have nothing to lose in a power cut.
 QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB"
 
@@ -40,7 +43,12 @@ def programs_with_pgvector() -> Path | None:
         return debian
     package = importlib.util.find_spec("pgserver")
     folder = Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
-    return folder if folder is not None and (folder / "initdb").is_file() else None
+    return folder if folder is not None and (folder / "initdb").is_file() and _is_open(folder) else None
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether another user may get there, which matters when root starts the server."""
+    return os.getuid() != 0 or all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -15,54 +14,64 @@ from cognition.items import ItemStore
 from cognition.recall import Rule
 from cognition.records import Item
 from cognition.vectors import Vector, VectorMismatch
-from tests.postgres import PostgresServer
+from tests.cognition.play import add_campaign
+from tests.cognition.test_processes import start
 
-pytestmark = pytest.mark.postgres
+# What is said of vectors anywhere holds here too.
+from tests.cognition.test_recall import (  # noqa: F401  # pytest finds them by these names
+    store,
+    test_cosines_are_exact,
+    test_models_have_spaces_of_their_own_and_a_changed_dimension_is_refused,
+    test_vectors_find_what_no_word_finds_and_both_together_rank_first,
+    test_vectors_of_items_that_changed_or_expired_do_not_count,
+)
+from tests.postgres import PostgresServer
 
 ANY = Rule(diversity=0.0, least_cosine=-1.0)
 _numbers = count(1)
 
 
 @pytest.fixture
-def database(pgvector: PostgresServer) -> tuple[PostgresServer, str]:
-    """A server, and the name of a new database with the extension."""
+def archive_url(pgvector: PostgresServer) -> str:
+    """A new archive on PostgreSQL with the extension."""
     name = f"near_{next(_numbers)}"
-    pgvector.create(name)
+    url = pgvector.create(name)
     pgvector.execute("CREATE EXTENSION vector", name)
-    return pgvector, name
+    with Archive.open(url) as archive:
+        add_campaign(archive)
+    return url
 
 
 @pytest.fixture
-def store(database: tuple[PostgresServer, str]) -> Iterator[ItemStore]:
-    server, name = database
-    with Archive.open(server.url(name)) as archive:
-        yield ItemStore(archive)
+def base(archive: Archive) -> ItemStore:
+    """Empty."""
+    return ItemStore(archive)
 
 
-def fill(store: ItemStore, count: int, dimension: int = 16, seed: int = 0) -> None:
+def fill(items: ItemStore, count: int, dimension: int = 16, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
-    store.upsert([Item(f"v{seed}-{n}", "d", f"item {n} of {seed}") for n in range(count)])
+    items.upsert([Item(f"v{seed}-{n}", "d", f"item {n} of {seed}") for n in range(count)])
     drawn = {f"v{seed}-{n}": Vector.of("m", rng.normal(size=dimension)) for n in range(count)}
-    store.store_vectors("d", drawn)
+    items.store_vectors("d", drawn)
 
 
-def names(store: ItemStore, vector: Vector, rule: Rule = ANY, k: int = 5) -> list[str]:
-    return [hit.item.id for hit in store.recall("d", "", k, vector, rule)]
+def names(items: ItemStore, vector: Vector, rule: Rule = ANY, k: int = 5) -> list[str]:
+    return [hit.item.id for hit in items.recall("d", "", k, vector, rule)]
 
 
-def in_memory(store: ItemStore, vector: Vector, monkeypatch: pytest.MonkeyPatch, rule: Rule = ANY) -> list[str]:
+def in_memory(items: ItemStore, vector: Vector, monkeypatch: pytest.MonkeyPatch, rule: Rule = ANY) -> list[str]:
     with monkeypatch.context() as patch:
         patch.setattr(module, "nearest", lambda *_: None)
-        return names(ItemStore(_Has(store)), vector, rule)
+        return names(ItemStore(_Has(items)), vector, rule)
 
 
 class _Has:
-    def __init__(self, store: ItemStore) -> None:
-        self.database = store.database
+    def __init__(self, items: ItemStore) -> None:
+        self.database = items.database
 
 
-def copied(store: ItemStore) -> int:
-    with store.database.read() as tx:
+def copied(items: ItemStore) -> int:
+    with items.database.read() as tx:
         return int(tx.exec_driver_sql("SELECT count(*) FROM item_vectors_near").scalar_one())
 
 
@@ -71,31 +80,33 @@ def queries(count: int, dimension: int = 16) -> list[Vector]:
     return [Vector.of("m", rng.normal(size=dimension)) for _ in range(count)]
 
 
-def test_it_finds_what_memory_finds_in_the_same_order(store: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(store, 300)
+def test_it_finds_what_memory_finds_in_the_same_order(base: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(base, 300)
     for query in queries(10):
-        assert names(store, query) == in_memory(store, query, monkeypatch)
+        assert names(base, query) == in_memory(base, query, monkeypatch)
         near = replace(ANY, least_cosine=0.4)
-        assert names(store, query, near) == in_memory(store, query, monkeypatch, near)
-    assert store._spaces is None  # no copy was loaded into this process
-    assert copied(store) == 300
+        assert names(base, query, near) == in_memory(base, query, monkeypatch, near)
+    assert base._spaces is None  # no copy was loaded into this process
+    assert copied(base) == 300
 
 
-def test_what_is_new_changed_or_gone_is_seen_by_every_process(store: ItemStore) -> None:
-    fill(store, 3)
+@pytest.mark.postgres
+def test_what_is_new_changed_or_gone_is_seen_by_every_process(base: ItemStore) -> None:
+    fill(base, 3)
     query = queries(1)[0]
-    other = ItemStore(_Has(store))
-    assert len(names(store, query)) == len(names(other, query)) == 3
-    store.upsert([Item("v0-0", "d", "changed")])
-    store.retire(["v0-1"], "by hand")
+    other = ItemStore(_Has(base))
+    assert len(names(base, query)) == len(names(other, query)) == 3
+    base.upsert([Item("v0-0", "d", "changed")])
+    base.retire(["v0-1"], "by hand")
     assert names(other, query) == ["v0-2"]
-    store.store_vectors("d", {"v0-0": query})
+    base.store_vectors("d", {"v0-0": query})
     assert names(other, query) == ["v0-0", "v0-2"]
-    store.drop_vectors()
+    base.drop_vectors()
     assert names(other, query) == []
-    assert copied(store) == 0
+    assert copied(base) == 0
 
 
+@pytest.mark.postgres
 def test_vectors_from_before_the_extension_are_copied_in_batches(
     pgvector: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,15 +126,26 @@ def test_vectors_from_before_the_extension_are_copied_in_batches(
         assert copied(store) == 20
 
 
-def test_a_changed_dimension_is_refused_as_in_memory(store: ItemStore) -> None:
-    fill(store, 2)
-    names(store, queries(1)[0])
+@pytest.mark.postgres
+def test_a_changed_dimension_is_refused_as_in_memory(base: ItemStore) -> None:
+    fill(base, 2)
+    names(base, queries(1)[0])
     with pytest.raises(VectorMismatch, match="3 numbers where those stored under that name have 16"):
-        names(store, Vector.of("m", [1.0, 0.0, 0.0]))
-    assert names(store, Vector.of("another", [1.0, 0.0, 0.0])) == []
+        names(base, Vector.of("m", [1.0, 0.0, 0.0]))
+    assert names(base, Vector.of("another", [1.0, 0.0, 0.0])) == []
 
 
-def test_more_dimensions_than_the_extension_takes_are_searched_in_memory(store: ItemStore) -> None:
-    fill(store, 3, dimension=module.MAX_DIMENSION + 1)
-    assert len(names(store, queries(1, module.MAX_DIMENSION + 1)[0])) == 3
-    assert copied(store) == 0
+@pytest.mark.postgres
+def test_more_dimensions_than_the_extension_takes_are_searched_in_memory(base: ItemStore) -> None:
+    fill(base, 3, dimension=module.MAX_DIMENSION + 1)
+    assert len(names(base, queries(1, module.MAX_DIMENSION + 1)[0])) == 3
+    assert copied(base) == 0
+
+
+@pytest.mark.postgres
+def test_two_processes_write_search_and_keep_the_copy_up(archive_url: str, base: ItemStore) -> None:
+    workers = [start("embedder", archive_url, name) for name in ("a", "b")]
+    assert [worker.communicate(timeout=60)[1] for worker in workers] == ["", ""]
+    assert len(base.recall("d", "", 50, Vector.of("m", [1.0, 0.0]))) == 50
+    assert base.without_vector("d", "m", 9) == []
+    assert copied(base) == 60
