@@ -1,9 +1,11 @@
 """How fast and how well the cognition base recalls: latency at 10,000 and 100,000 items, known-item hit@5.
 
     OMP_NUM_THREADS=1 python -m benchmarks.retrieval [--items 10000 100000] [--path MODEL | --base-url URL --model NAME]
+    OMP_NUM_THREADS=1 python -m benchmarks.retrieval --postgres [--items 10000]
 
 Latency is measured on made-up items whose words are drawn with Zipf's frequencies, with queries as long as a round's
 (several analyses), single-threaded. Vectors are random: the cost of an exact product does not depend on what they say.
+On PostgreSQL (a server of its own, with pgvector if there is one) wall time is taken, because another process works.
 Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/known_item.py), by vectors too if a model or
 an endpoint is named: random vectors would say nothing there.
 """
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import insert
+from sqlalchemy import create_engine, insert
 
 from benchmarks import known_item
 from cognition import search
@@ -58,9 +60,9 @@ class Author:
         return Item(f"item-{number}", "bench", self.text(20), triggers, self.text(40), self.text(40))
 
 
-def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
+def filled(url: str, count: int, *, vectors: bool) -> Archive:
     """An archive with that many items, and a random vector each if asked."""
-    archive, author, rng = Archive.open(f"sqlite:///{folder / f'{count}.db'}"), Author(count), np.random.default_rng(0)
+    archive, author, rng = Archive.open(url), Author(count), np.random.default_rng(0)
     store = ItemStore(archive)
     with store.database.write() as tx:  # in bulk: item by item, 100,000 take many minutes
         for start in range(0, count, 5_000):
@@ -75,6 +77,9 @@ def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
                 search.add(tx, row, item)
             if vectors:
                 tx.execute(insert(item_vectors), [_vector_row(row, rng) for row in rows])
+    if archive.database.is_postgres:  # as its autovacuum does after a while
+        with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     return archive
 
 
@@ -84,21 +89,21 @@ def _vector_row(row: int, rng: np.random.Generator) -> dict[str, Any]:
     return {"row": row, **space, "vector": values_D.astype("<f4").tobytes()}
 
 
-def timed_ms(ask: Callable[[str], object], queries: Sequence[str]) -> list[float]:
-    """CPU time of each query (one thread, so wall time on an idle machine), after one that warms up."""
+def timed_ms(ask: Callable[[str], object], queries: Sequence[str], clock: Callable[[], float]) -> list[float]:
+    """Time of each query, after one that warms up."""
     ask(queries[0])
     found = []
     for query in queries[1:]:
-        started = time.process_time()
+        started = clock()
         ask(query)
-        found.append((time.process_time() - started) * 1e3)
+        found.append((clock() - started) * 1e3)
     return sorted(found)
 
 
-def latency(count: int, queries: int) -> list[dict[str, Any]]:
+def latency(url: str, count: int, queries: int, clock: Callable[[], float]) -> list[dict[str, Any]]:
     """Text alone, and text with vectors, at one size; short queries and long ones."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder, filled(Path(folder), count, vectors=True) as archive:
+    with filled(url, count, vectors=True) as archive:
         store, author, rng = ItemStore(archive), Author(count), np.random.default_rng(1)
         vector = Vector.of("random", rng.normal(size=DIMENSION))
         for words in (12, 150):
@@ -108,11 +113,38 @@ def latency(count: int, queries: int) -> list[dict[str, Any]]:
                 f"text + {DIMENSION}-d vectors": lambda query: store.recall("bench", query, 5, vector),
             }
             for name, ask in ways.items():
-                taken = timed_ms(ask, asked)
+                taken = timed_ms(ask, asked, clock)
                 p95 = taken[int(0.95 * len(taken))]
                 row = {"items": count, "query_words": words, "by": name, "median_ms": statistics.median(taken)}
                 rows.append({**row, "p95_ms": p95, "target_ms": TARGETS_MS.get(count)})
     return rows
+
+
+def on_sqlite(counts: Sequence[int], queries: int) -> list[dict[str, Any]]:
+    """CPU time (one thread, so wall time on an idle machine)."""
+    with tempfile.TemporaryDirectory() as folder:
+        urls = {count: f"sqlite:///{Path(folder) / f'{count}.db'}" for count in counts}
+        return [row for count, url in urls.items() for row in latency(url, count, queries, time.process_time)]
+
+
+def on_postgres(counts: Sequence[int], queries: int) -> list[dict[str, Any]]:
+    """Wall time: the server and this process take turns."""
+    from tests import postgres
+
+    programs = postgres.programs_with_pgvector() or postgres.programs()
+    if programs is None:
+        raise SystemExit(postgres.MISSING)
+    server = postgres.start(programs)
+    try:
+        rows = []
+        for count in counts:
+            url = server.create(f"bench_{count}")
+            if postgres.programs_with_pgvector():
+                server.execute("CREATE EXTENSION vector", f"bench_{count}")
+            rows += latency(url, count, queries, time.perf_counter)
+        return rows
+    finally:
+        server.stop()
 
 
 def main() -> None:
@@ -121,12 +153,13 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--queries", type=int, default=60)
     known_item.add_embedding_options(parser)
+    parser.add_argument("--postgres", action="store_true", help="latency on a PostgreSQL server of its own")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     report: dict[str, Any] = {
         "load": os.getloadavg()[0],
         "known_item": known_item.measured(known_item.embedder_of(arguments)),
-        "latency": [row for count in arguments.items for row in latency(count, arguments.queries)],
+        "latency": (on_postgres if arguments.postgres else on_sqlite)(arguments.items, arguments.queries),
     }
     if arguments.json:
         print(json.dumps(report, indent=2))

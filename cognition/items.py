@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: So many times k are looked at, so that diversity has a choice.
 POOL = 4
+#: Of each ranking so many times that are fused: what is second to both may stand far down in either.
+DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +136,18 @@ class ItemStore:
             from cognition import pgvector  # numpy: only where there are vectors
 
             pgvector.catch_up(self.database, domain, vector.model)
+        depth = pool if vector is None else DEPTH * pool
         with self.database.read() as tx:
-            by_text = search.find(tx, domain, query, pool)
-            texts = recall.above_share([Ranked(row.content.id, row.score) for row in by_text], rule.least_share)
-            near = {} if vector is None else self._near(tx, domain, vector, pool, rule.least_cosine)
-            found = {row.content.id: (row.content, row.version) for row in by_text if row.content.id in set(texts)}
-            found |= near
+            by_text = [Ranked(row, score) for row, score in search.rank(tx, domain, query, depth)]
+            texts = recall.above_share(by_text, rule.least_share)
+            near = [] if vector is None else self._near(tx, domain, vector, depth, rule.least_cosine)
+            scores = recall.fused((texts, 1.0), (near, rule.vector_weight))
+            best = sorted(scores, key=lambda row: -scores[row])[:pool]
+            contents = search.read(tx, best)
+            found = {contents[row][1].id: contents[row][::-1] for row in best}
             known = {id: uplift.shrunk for id, uplift in uplifts(tx, list(found)).items()}
-        scores = recall.fused(texts, list(near))
-        return recall.chosen(found, scores, known, k, rule)
+        by_id = {contents[row][1].id: scores[row] for row in best}
+        return recall.chosen(found, by_id, known, k, rule)
 
     def all(self, domain: str) -> tuple[Item, ...]:
         """Every active item of a domain, oldest first."""
@@ -266,17 +271,17 @@ class ItemStore:
         with self.database.write() as tx:
             return int(tx.execute(delete(item_vectors)).rowcount)
 
-    def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> dict[str, tuple[Item, int]]:
+    def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> list[int]:
+        """Row numbers, nearest first, of active items as they are now."""
         from cognition import pgvector, vectors
 
         near = pgvector.nearest(tx, domain, vector, k, least) if self.database.is_postgres else None
         if near is None:
             self._spaces = self._spaces or vectors.Spaces()
             near = self._spaces.nearest(tx, domain, vector, k, least)
-        query = select(items).where(items.c.row.in_([row for row, _, _ in near]), items.c.state == "active")
-        stored = {row.row: row for row in tx.execute(query)}
-        current = [stored[row] for row, version, _ in near if row in stored and stored[row].version == version]
-        return {row.id: (row.content, row.version) for row in current}
+        query = select(items.c.row, items.c.version).where(items.c.row.in_([row for row, _, _ in near]))
+        current = {(row, version) for row, version in tx.execute(query.where(items.c.state == "active"))}
+        return [row for row, version, _ in near if (row, version) in current]
 
 
 def embedded_text(item: Item) -> str:

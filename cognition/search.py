@@ -7,11 +7,11 @@ rare a word is, so the order may differ between the two. Scores are comparable w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Pool, text
+from sqlalchemy import Connection, Pool, select, text
 
 from cognition.records import Item
 from cognition.schema import from_json, items
@@ -35,22 +35,22 @@ _STOP_WORDS = frozenset(
     so such than that the their then there these they this to was we were when which while will with would
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read and to extend
 )
-_COLUMNS = (items.c.row, items.c.version, items.c.content)
 # Ranked by row number alone, and only the best are looked up: reading all hits' rows costs more than ranking them.
-_FTS5 = (
-    f"SELECT rowid, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) AS score"
-    " FROM items_fts WHERE items_fts MATCH ? ORDER BY score DESC, rowid"
-)
+_FTS5 = f"SELECT rowid, -bm25(items_fts, {', '.join(map(str, WEIGHTS))}) FROM items_fts WHERE items_fts MATCH ?"
+#: FTS5 looks at each word of a query for each item that has one of them. BM25 is a sum over words, so a long query is
+#: asked a few words at a time and the sums are taken here.
+WORDS_AT_ONCE = 8
 #: The signs of plus keep SQLite from going through all items of the domain instead of these few.
-_READ = "SELECT row, version, content FROM items WHERE row IN ({rows}) AND +domain = ? AND (? OR +state = 'active')"
+_SHOWN = "SELECT row FROM items WHERE row IN ({rows}) AND +domain = ? AND (? OR +state = 'active')"
+_READ = "SELECT row, version, content FROM items WHERE row IN ({rows})"
 #: PostgreSQL names the weights D to A and wants none above 1.
 _RANKS = ", ".join(str(weight / max(WEIGHTS)) for weight in reversed(WEIGHTS))
 _TSVECTOR = text(
-    f"SELECT items.row, items.version, items.content, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
+    f"SELECT items.row, ts_rank('{{{_RANKS}}}', items_fts.words, query) AS score"
     " FROM items_fts JOIN items ON items.row = items_fts.row, to_tsquery('english', :query) AS query"
     " WHERE items_fts.words @@ query AND items.domain = :domain AND (:every_state OR items.state = 'active')"
     " ORDER BY score DESC, items.row LIMIT :k"
-).columns(*_COLUMNS)
+)
 _INTO_FTS5 = text(
     "INSERT INTO items_fts (rowid, triggers, insight, guidance, background)"
     " VALUES (:row, :triggers, :insight, :guidance, :background)"
@@ -71,35 +71,67 @@ class Found(NamedTuple):
     score: float
 
 
-def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> Sequence[Found]:
+def find(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> list[Found]:
     """The best k, the best first; active items. Any text is a valid query."""
+    best = rank(tx, domain, query, k, every_state=every_state)
+    contents = read(tx, [row for row, _ in best])
+    return [Found(row, *contents[row], score) for row, score in best]
+
+
+def rank(tx: Connection, domain: str, query: str, k: int, *, every_state: bool = False) -> list[tuple[int, float]]:
+    """Row numbers and scores of what `find` finds: what nobody will look at need not be decoded."""
     wanted = useful_words(query)
     if not wanted or k < 1:
         return []
     if _is_sqlite(tx):
-        return _find_fts5(tx, domain, fts5_expression(_rarest(tx, wanted)), k, every_state)
+        return _rank_fts5(tx, domain, _rarest(tx, wanted), k, every_state)
     values = {"query": tsquery_expression(wanted), "domain": domain, "k": k, "every_state": every_state}
-    return [Found(*row) for row in tx.execute(_TSVECTOR, values)]
+    return [(row, score) for row, score in tx.execute(_TSVECTOR, values)]
 
 
-def _find_fts5(tx: Connection, domain: str, expression: str, k: int, every_state: bool) -> list[Found]:
-    """From the best hit on, a few at a time, until k of them are of this domain and may be shown."""
-    found: list[Found] = []
-    ranking, reading = tx.connection.cursor(), tx.connection.cursor()  # the driver's own, as in _rarest
-    ranking.execute(_FTS5, (expression,))
-    batch = k
-    while len(found) < k and (hits := ranking.fetchmany(batch)):
-        rows = ",".join(str(int(row)) for row, _ in hits)
-        reading.execute(_READ.format(rows=rows), (domain, every_state))
-        known = {row: (version, content) for row, version, content in reading.fetchall()}
-        for row, score in hits:
-            if row in known and len(found) < k:
-                version, content = known[row]
-                found.append(Found(row, version, from_json(Item, content), score))
-        batch = 500
-    ranking.close()
-    reading.close()
+def read(tx: Connection, rows: Sequence[int]) -> dict[int, tuple[int, Item]]:
+    """Versions and contents of a few items by their row numbers."""
+    if not rows:
+        return {}
+    if not _is_sqlite(tx):
+        query = select(items.c.row, items.c.version, items.c.content).where(items.c.row.in_(rows))
+        return {row: (version, content) for row, version, content in tx.execute(query)}
+    cursor = tx.connection.cursor()  # the driver's own, as in _rarest
+    cursor.execute(_READ.format(rows=_listed(rows)))
+    found = {row: (version, from_json(Item, content)) for row, version, content in cursor.fetchall()}
+    cursor.close()
     return found
+
+
+def _listed(rows: Iterable[int]) -> str:
+    return ",".join(str(int(row)) for row in rows)
+
+
+def _rank_fts5(
+    tx: Connection, domain: str, wanted: Sequence[str], k: int, every_state: bool
+) -> list[tuple[int, float]]:
+    """From the best hit on, a few at a time, until k of them are of this domain and may be shown."""
+    found: list[tuple[int, float]] = []
+    cursor = tx.connection.cursor()
+    ranking = _ranked(cursor, wanted)
+    start, batch = 0, k
+    while len(found) < k and (hits := ranking[start : start + batch]):
+        cursor.execute(_SHOWN.format(rows=_listed(row for row, _ in hits)), (domain, every_state))
+        shown = {row for (row,) in cursor.fetchall()}
+        found += [hit for hit in hits if hit[0] in shown]
+        start, batch = start + batch, 500
+    cursor.close()
+    return found[:k]
+
+
+def _ranked(cursor: Any, wanted: Sequence[str]) -> list[tuple[int, float]]:
+    """Row numbers and scores of all items that have one of the words, the best first."""
+    scores: dict[int, float] = {}
+    for start in range(0, len(wanted), WORDS_AT_ONCE):
+        cursor.execute(_FTS5, (fts5_expression(wanted[start : start + WORDS_AT_ONCE]),))
+        for row, score in cursor.fetchall():
+            scores[row] = scores.get(row, 0.0) + score
+    return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
 
 
 def add(tx: Connection, row: int, item: Item) -> None:
