@@ -75,6 +75,7 @@ def filled(url: str, count: int, *, vectors: bool) -> Archive:
             tx.execute(insert(items), values)
             for row, item in zip(rows, made, strict=True):
                 search.add(tx, row, item)
+            search.tidy(tx, rows[-1], len(rows))
             if vectors:
                 tx.execute(insert(item_vectors), [_vector_row(row, rng) for row in rows])
     if archive.database.is_postgres:  # as its autovacuum does after a while

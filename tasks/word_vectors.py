@@ -1,10 +1,10 @@
 """Texts as weighted means of word vectors, from a file in word2vec's or GloVe's text format, plain or .gz. numpy only.
 
 A word counts less the more common it is: a / (a + p), the weights of smooth inverse frequency (Arora, Liang and Ma,
-ICLR 2017), with a = 0.001. How common a word is comes from its place in the file, which such files are sorted by: that
-of a text never changes with the base. The first principal component is not taken away, because stored vectors would
-have to change with every new item. A word that the file does not have gets a direction of its own, made from its
-letters, as rare as the file's last: a name that nobody else uses still tells two texts apart.
+ICLR 2017), with a = 0.001. How common a word is comes from its place in the file, which such files are sorted by. So a
+text's vector never changes with the base; frequencies of the items themselves, and the first principal component taken
+away, would change it, and found fewer known items (docs/cognition.md). Words that the file does not have are left out.
+A text without any other gets a direction made from their letters, so that every item has a vector.
 """
 
 from __future__ import annotations
@@ -56,15 +56,12 @@ class WordVectors:
         return [self._mean_D(words(text)) for text in texts]
 
     def _mean_D(self, said: Sequence[str]) -> Floats:
-        weighted = [self._weighted_D(word) for word in said] or [_own_direction("", self.matrix_WD.shape[1])]
-        mean_D: Floats = np.mean(weighted, axis=0, dtype=np.float32)
-        return mean_D
-
-    def _weighted_D(self, word: str) -> Floats:
         count, dimension = self.matrix_WD.shape
-        at = self.place.get(word)
-        vector_D = _own_direction(word, dimension) if at is None else self.matrix_WD[at]
-        return np.float32(weight(count if at is None else at, count)) * vector_D
+        known = [self.place[word] for word in said if word in self.place]
+        weighted = [np.float32(weight(at, count)) * self.matrix_WD[at] for at in known]
+        strange = [_own_direction(word, dimension) for word in said or [""]] if not known else []
+        mean_D: Floats = np.mean(weighted or strange, axis=0, dtype=np.float32)
+        return mean_D
 
 
 def weight(rank: int, count: int) -> float:
