@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Pool, select, text
@@ -23,7 +23,7 @@ MAX_WORDS = 200
 #: Longer words are no words, and PostgreSQL refuses those beyond 2 kB.
 MAX_WORD_CHARS = 100
 
-#: FTS5 ranks every item that has one of the words, so words that most items have cost most and tell least. Of a base
+#: Every item that has one of the words is ranked, so words that most items have cost most and tell least. Of a base
 #: with more items than this, only so many are ranked: the query's rarest words are searched for.
 MOST_RANKED = 500
 #: Words that so few items have are counted first; a long query seldom has room for others.
@@ -53,6 +53,11 @@ _TSVECTOR = text(
     " FROM items_fts JOIN items ON items.row = items_fts.row, to_tsquery('english', :query) AS query"
     " WHERE items_fts.words @@ query AND items.domain = :domain AND (:every_state OR items.state = 'active')"
     " ORDER BY score DESC, items.row LIMIT :k"
+)
+#: Of many words PostgreSQL expects so many hits that it reads the whole table; they are MOST_RANKED at most. Until the
+#: transaction ends, whose other statements look rows up by their keys.
+_BY_INDEX = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
 )
 _INTO_FTS5 = text(
     "INSERT INTO items_fts (rowid, triggers, insight, guidance, background)"
@@ -86,8 +91,10 @@ def rank(tx: Connection, domain: str, query: str, k: int, *, every_state: bool =
     wanted = useful_words(query)
     if not wanted or k < 1:
         return []
+    wanted = _rarest(tx, wanted)
     if _is_sqlite(tx):
-        return _rank_fts5(tx, domain, fts5_expression(_rarest(tx, wanted)), k, every_state)
+        return _rank_fts5(tx, domain, fts5_expression(wanted), k, every_state)
+    tx.execute(_BY_INDEX)
     values = {"query": tsquery_expression(wanted), "domain": domain, "k": k, "every_state": every_state}
     return [(row, score) for row, score in tx.execute(_TSVECTOR, values)]
 
@@ -99,7 +106,7 @@ def read(tx: Connection, rows: Sequence[int]) -> dict[int, tuple[int, Item]]:
     if not _is_sqlite(tx):
         query = select(items.c.row, items.c.version, items.c.content).where(items.c.row.in_(rows))
         return {row: (version, content) for row, version, content in tx.execute(query)}
-    cursor = tx.connection.cursor()  # the driver's own, as in _rarest
+    cursor = tx.connection.cursor()  # the driver's own, as in _counts_fts5
     cursor.execute(_READ.format(rows=_listed(rows)))
     found = {row: (version, from_json(Item, content)) for row, version, content in cursor.fetchall()}
     cursor.close()
@@ -205,19 +212,38 @@ class _Frequencies:
         self.few: dict[str, int] = {}  # at most FEW + 1
         self.counts: dict[str, int] = {}  # of words that more than FEW items have, at most MOST_RANKED + 1
 
-    def count(self, cursor: Any, words: Sequence[str], known: dict[str, int], most: int) -> None:
-        """Count those that are not known yet."""
-        for word in words:
-            if word not in known:
-                cursor.execute(_COUNT, (fts5_expression([word]), most + 1))
-                known[word] = int(cursor.fetchall()[0][0])
+    def count(self, tx: Connection, words: Sequence[str], known: dict[str, int], most: int) -> None:
+        """Count those that are not known yet, each up to one more than `most`."""
+        if new := [word for word in words if word not in known]:
+            known.update(
+                zip(new, (_counts_fts5 if _is_sqlite(tx) else _counts_tsvector)(tx, new, most + 1), strict=True)
+            )
 
 
 _FREQUENCIES: WeakKeyDictionary[Pool, _Frequencies] = WeakKeyDictionary()
 _NEWEST = text("SELECT max(row) FROM items")
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM items_fts WHERE items_fts MATCH ? LIMIT ?)"
+_COUNT_TSVECTOR = text(
+    "SELECT (SELECT count(*) FROM (SELECT 1 FROM items_fts"
+    " WHERE words @@ to_tsquery('english', word) LIMIT :limit) AS hits)"
+    " FROM unnest(CAST(:words AS text[])) WITH ORDINALITY AS each (word, place) ORDER BY place"
+)
 #: Counts are kept for so many words, and until the base has grown or shrunk by a tenth.
 _MOST_COUNTED = 50_000
+
+
+def _counts_fts5(tx: Connection, words: Sequence[str], limit: int) -> list[int]:
+    cursor, found = tx.connection.cursor(), list[int]()
+    for word in words:  # with the driver's own cursor: two hundred statements through SQLAlchemy take 20 ms
+        cursor.execute(_COUNT, (fts5_expression([word]), limit))
+        found.append(int(cursor.fetchall()[0][0]))
+    cursor.close()
+    return found
+
+
+def _counts_tsvector(tx: Connection, words: Sequence[str], limit: int) -> list[int]:
+    values = {"words": [tsquery_expression([word]) for word in words], "limit": limit}
+    return [int(count) for count in tx.execute(_COUNT_TSVECTOR, values).scalars()]
 
 
 def _rarest(tx: Connection, wanted: list[str]) -> list[str]:
@@ -228,14 +254,12 @@ def _rarest(tx: Connection, wanted: list[str]) -> list[str]:
     known = _FREQUENCIES.get(tx.engine.pool)
     if known is None or abs(newest - known.newest) > known.newest / 10 or len(known.few) > _MOST_COUNTED:
         known = _FREQUENCIES[tx.engine.pool] = _Frequencies(newest)
-    cursor = tx.connection.cursor()  # the driver's own: two hundred statements through SQLAlchemy take 20 ms
-    known.count(cursor, wanted, known.few, FEW)
+    known.count(tx, wanted, known.few, FEW)
     counts = {word: known.few[word] for word in wanted if known.few[word] <= FEW}
     if sum(counts.values()) <= MOST_RANKED:  # there is room for words that more items have, which cost more to count
         common = [word for word in wanted if word not in counts]
-        known.count(cursor, common, known.counts, MOST_RANKED)
+        known.count(tx, common, known.counts, MOST_RANKED)
         counts |= {word: known.counts[word] for word in common}
-    cursor.close()
     kept, ranked = set[str](), 0
     for word in sorted((word for word in wanted if word in counts), key=lambda word: counts[word]):
         ranked += counts[word]
