@@ -78,9 +78,8 @@ def weight(rank: int, count: int) -> float:
 def _own_direction(word: str, dimension: int) -> Floats:
     """A unit vector that depends on the word's letters alone."""
     seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
-    drawn_D: Floats = np.random.default_rng(seed).standard_normal(dimension, dtype=np.float32)
-    unit_D: Floats = drawn_D / np.float32(np.linalg.norm(drawn_D))
-    return unit_D
+    drawn_D = np.random.default_rng(seed).standard_normal(dimension)
+    return np.asarray(drawn_D / np.linalg.norm(drawn_D), dtype=np.float32)
 
 
 @contextmanager
@@ -127,8 +126,7 @@ def _parsed(path: Path, number: int, line: bytes) -> tuple[str, Floats]:
 
 def _of_length_one(matrix_WD: Floats) -> Floats:
     lengths_W1 = np.linalg.norm(matrix_WD, axis=1, keepdims=True)
-    unit_WD: Floats = matrix_WD / np.where(lengths_W1 > 0, lengths_W1, 1.0).astype(np.float32)
-    return unit_WD
+    return np.asarray(matrix_WD / np.where(lengths_W1 > 0, lengths_W1, 1.0), dtype=np.float32)
 
 
 def _wrong(path: Path, number: int, what: str) -> ModelMisconfigured:
