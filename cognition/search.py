@@ -1,4 +1,4 @@
-"""Full-text search over the cognition items: SQLite's FTS5 or PostgreSQL's tsvector behind the same three functions.
+"""Full-text search over the cognition items: SQLite's FTS5 or PostgreSQL's tsvector behind the same functions.
 
 Both stem English and rank items by weighted fields. FTS5's BM25 weighs rare words more; `ts_rank` does not know how
 rare a word is, so the order may differ between the two. Scores are comparable within one search only.
