@@ -1,11 +1,14 @@
 """How fast and how well the cognition base recalls: latency at 10,000 and 100,000 items, known-item hit@5.
 
-    OMP_NUM_THREADS=1 python benchmarks/retrieval.py [--items 10000 100000] [--base-url URL --model NAME]
+    OMP_NUM_THREADS=1 python -m benchmarks.retrieval [--items 10000 100000] [--path MODEL | --base-url URL --model NAME]
+    OMP_NUM_THREADS=1 python -m benchmarks.retrieval --postgres [--items 10000]
 
 Latency is measured on made-up items whose words are drawn with Zipf's frequencies, with queries as long as a round's
 (several analyses), single-threaded. Vectors are random: the cost of an exact product does not depend on what they say.
-Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/symptoms.jsonl), which were written knowing
-the items' ids and not their texts. Vectors are measured only against an endpoint: random ones would say nothing.
+On PostgreSQL (a server of its own, with pgvector if there is one) the CPU time of its processes is added, from Linux's
+/proc.
+Hit@5 asks for the items shipped with the problems by symptoms (benchmarks/known_item.py), by vectors too if a model or
+an endpoint is named: random vectors would say nothing there.
 """
 
 from __future__ import annotations
@@ -18,23 +21,25 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import insert
+import psutil
+from sqlalchemy import create_engine, insert
 
+from benchmarks import known_item
 from cognition import search
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.records import Item
 from cognition.schema import item_vectors, items
 from cognition.vectors import Vector
-from tasks.embedding import Embedder, EmbeddingSettings, embed_missing
 
 DIMENSION = 384
 VOCABULARY = 20_000
-SYMPTOMS = Path(__file__).parent / "symptoms.jsonl"
 #: Medians to stay below, in milliseconds: text at 10,000, text and vectors at 100,000 (docs/cognition.md).
 TARGETS_MS = {10_000: 5.0, 100_000: 30.0}
 
@@ -59,9 +64,9 @@ class Author:
         return Item(f"item-{number}", "bench", self.text(20), triggers, self.text(40), self.text(40))
 
 
-def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
+def filled(url: str, count: int, *, vectors: bool) -> Archive:
     """An archive with that many items, and a random vector each if asked."""
-    archive, author, rng = Archive.open(f"sqlite:///{folder / f'{count}.db'}"), Author(count), np.random.default_rng(0)
+    archive, author, rng = Archive.open(url), Author(count), np.random.default_rng(0)
     store = ItemStore(archive)
     with store.database.write() as tx:  # in bulk: item by item, 100,000 take many minutes
         for start in range(0, count, 5_000):
@@ -74,8 +79,12 @@ def filled(folder: Path, count: int, *, vectors: bool) -> Archive:
             tx.execute(insert(items), values)
             for row, item in zip(rows, made, strict=True):
                 search.add(tx, row, item)
+            search.tidy(tx, rows[-1], len(rows))
             if vectors:
                 tx.execute(insert(item_vectors), [_vector_row(row, rng) for row in rows])
+    if archive.database.is_postgres:  # as its autovacuum does after a while
+        with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     return archive
 
 
@@ -85,21 +94,21 @@ def _vector_row(row: int, rng: np.random.Generator) -> dict[str, Any]:
     return {"row": row, **space, "vector": values_D.astype("<f4").tobytes()}
 
 
-def timed_ms(ask: Callable[[str], object], queries: Sequence[str]) -> list[float]:
-    """CPU time of each query (one thread, so wall time on an idle machine), after one that warms up."""
+def timed_ms(ask: Callable[[str], object], queries: Sequence[str], clock: Callable[[], float]) -> list[float]:
+    """Time of each query, after one that warms up."""
     ask(queries[0])
     found = []
     for query in queries[1:]:
-        started = time.process_time()
+        started = clock()
         ask(query)
-        found.append((time.process_time() - started) * 1e3)
+        found.append((clock() - started) * 1e3)
     return sorted(found)
 
 
-def latency(count: int, queries: int) -> list[dict[str, Any]]:
+def latency(url: str, count: int, queries: int, clock: Callable[[], float]) -> list[dict[str, Any]]:
     """Text alone, and text with vectors, at one size; short queries and long ones."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder, filled(Path(folder), count, vectors=True) as archive:
+    with filled(url, count, vectors=True) as archive:
         store, author, rng = ItemStore(archive), Author(count), np.random.default_rng(1)
         vector = Vector.of("random", rng.normal(size=DIMENSION))
         for words in (12, 150):
@@ -109,57 +118,48 @@ def latency(count: int, queries: int) -> list[dict[str, Any]]:
                 f"text + {DIMENSION}-d vectors": lambda query: store.recall("bench", query, 5, vector),
             }
             for name, ask in ways.items():
-                taken = timed_ms(ask, asked)
+                taken = timed_ms(ask, asked, clock)
                 p95 = taken[int(0.95 * len(taken))]
                 row = {"items": count, "query_words": words, "by": name, "median_ms": statistics.median(taken)}
                 rows.append({**row, "p95_ms": p95, "target_ms": TARGETS_MS.get(count)})
     return rows
 
 
-def shipped() -> list[Item]:
-    """Every item that comes with a problem of this repository."""
-    from flows import registry
-
-    problems = sorted({json.loads(line)["problem"] for line in SYMPTOMS.read_text().splitlines()})
-    return [item for problem in problems for item in registry.load(registry.resolved(problem), {}).brief().items]
-
-
-def known_item(embedder: Embedder | None) -> dict[str, Any]:
-    """Hit@5 and mean reciprocal rank over the shipped base; vectors only with an endpoint."""
-    lines = [json.loads(line) for line in SYMPTOMS.read_text(encoding="utf-8").splitlines()]
-    with tempfile.TemporaryDirectory() as folder, Archive.open(f"sqlite:///{Path(folder) / 'base.db'}") as archive:
-        store = ItemStore(archive)
-        base = shipped()
-        store.upsert(base)
-        domains = {item.id: item.domain for item in base}
-        ranks = {"text": [_rank(store, domains, line, None) for line in lines]}
-        if embedder is not None:
-            for domain in set(domains.values()):
-                while embed_missing(store, embedder, domain):
-                    pass
-            vectors = embedder.embed([line["query"] for line in lines])
-            ranks["vectors"] = [
-                _rank(store, domains, {**line, "query": ""}, v) for line, v in zip(lines, vectors, strict=True)
-            ]
-            ranks["fused"] = [_rank(store, domains, line, v) for line, v in zip(lines, vectors, strict=True)]
-    report: dict[str, Any] = {"items": len(base), "queries": len(lines)}
-    for way in ("text", "vectors", "fused"):
-        if way not in ranks:
-            report[way] = "not measured: no embedding endpoint was given"
-            continue
-        hits = [1.0 / rank if rank else 0.0 for rank in ranks[way]]
-        missed = [line["query"] for line, rank in zip(lines, ranks[way], strict=True) if not rank]
-        report[way] = {
-            "hit@5": sum(hit > 0 for hit in hits) / len(hits),
-            "mrr@5": sum(hits) / len(hits),
-            "missed": missed,
-        }
-    return report
+def on_sqlite(counts: Sequence[int], queries: int) -> list[dict[str, Any]]:
+    """CPU time (one thread, so wall time on an idle machine)."""
+    with tempfile.TemporaryDirectory() as folder:
+        urls = {count: f"sqlite:///{Path(folder) / f'{count}.db'}" for count in counts}
+        return [row for count, url in urls.items() for row in latency(url, count, queries, time.process_time)]
 
 
-def _rank(store: ItemStore, domains: dict[str, str], line: dict[str, Any], vector: Vector | None) -> int | None:
-    found = [hit.item.id for hit in store.recall(domains[line["item"]], line["query"], 5, vector)]
-    return found.index(line["item"]) + 1 if line["item"] in found else None
+def _cpu_with_server_s(data: Path) -> float:
+    postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    # Nanoseconds on a CPU; psutil's own counts are in hundredths of a second.
+    spent_ns = 0
+    for process in postmaster.children():
+        with suppress(FileNotFoundError):
+            spent_ns += int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0])
+    return time.process_time() + spent_ns * 1e-9
+
+
+def on_postgres(counts: Sequence[int], queries: int) -> list[dict[str, Any]]:
+    """CPU time of this process and the server's."""
+    from tests import postgres
+
+    programs = postgres.programs_with_pgvector() or postgres.programs()
+    if programs is None:
+        raise SystemExit(postgres.MISSING)
+    server = postgres.start(programs)
+    try:
+        rows = []
+        for count in counts:
+            url = server.create(f"bench_{count}")
+            if postgres.programs_with_pgvector():
+                server.execute("CREATE EXTENSION vector", f"bench_{count}")
+            rows += latency(url, count, queries, partial(_cpu_with_server_s, server.folder / "data"))
+        return rows
+    finally:
+        server.stop()
 
 
 def main() -> None:
@@ -167,17 +167,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--queries", type=int, default=60)
-    parser.add_argument("--base-url", help="an OpenAI-compatible endpoint for embeddings")
-    parser.add_argument("--model", help="the embedding model's name there")
+    known_item.add_embedding_options(parser)
+    parser.add_argument("--postgres", action="store_true", help="latency on a PostgreSQL server of its own")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    embedder = None
-    if arguments.base_url and arguments.model:
-        embedder = Embedder(EmbeddingSettings(model=arguments.model, base_url=arguments.base_url))
     report: dict[str, Any] = {
         "load": os.getloadavg()[0],
-        "known_item": known_item(embedder),
-        "latency": [row for count in arguments.items for row in latency(count, arguments.queries)],
+        "known_item": known_item.measured(known_item.embedder_of(arguments)),
+        "latency": (on_postgres if arguments.postgres else on_sqlite)(arguments.items, arguments.queries),
     }
     if arguments.json:
         print(json.dumps(report, indent=2))

@@ -73,9 +73,10 @@ def main() -> None:
     parser.add_argument("--sleep", type=float, default=5.0, help="how long an evaluation takes, in seconds")
     parser.add_argument("--no-tracking", action="store_true", help="without MLflow")
     arguments = parser.parse_args()
-    if postgres.programs() is None:
+    programs = postgres.programs()
+    if programs is None:
         raise SystemExit(postgres.MISSING)
-    server = postgres.start()
+    server = postgres.start(programs)
     try:
         with tempfile.TemporaryDirectory() as folder, team(server, Path(folder)) as shared:
             print("| workers | rounds measured | rounds/s | against the first row | of workers/evaluation |")

@@ -63,6 +63,11 @@ class Database:
         """The database as messages call it, without a password."""
         return self._backend.place
 
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is PostgreSQL, which can do more than SQLite."""
+        return self._backend.reading.dialect.name == "postgresql"
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot. Raises ArchiveUnavailable."""

@@ -21,11 +21,12 @@ TWIN_CANDIDATES = 20
 
 def put_items(tx: Connection, new: Iterable[Item]) -> int:
     """Add or replace items inside a transaction; returns how many changed. Raises ArchiveError for a stolen id."""
-    changed = 0
+    changed, added, newest = 0, 0, 0
     for item in new:
         row = tx.execute(select(items).where(items.c.id == item.id)).one_or_none()
         if row is None:
-            key = _insert(tx, item)
+            newest = key = _insert(tx, item)
+            added += 1
         elif row.domain != item.domain:
             raise ArchiveError(f"the item id {item.id!r} belongs to {row.domain}; {item.domain} needs another id")
         elif row.content == item:
@@ -35,6 +36,7 @@ def put_items(tx: Connection, new: Iterable[Item]) -> int:
             _replace(tx, key, row.content, row.version, item)
         search.add(tx, key, item)
         changed += 1
+    search.tidy(tx, newest, added)
     return changed
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Row, delete, func, select
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: So many times k are looked at, so that diversity has a choice.
 POOL = 4
+#: Of each ranking so many times that are fused: what is second to both may stand far down in either.
+DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,14 @@ class Kept:
     updated_at: str
     standing: Standing
     uplift: Uplift | None
+
+
+class Unembedded(NamedTuple):
+    """An item that has no vector, and what is to be embedded of it."""
+
+    id: str
+    version: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +132,22 @@ class ItemStore:
         Raises VectorMismatch for a vector that does not belong to the items' own.
         """
         rule, pool = rule or Rule(), max(20, POOL * k)
+        if vector is not None and self.database.is_postgres:
+            from cognition import pgvector  # numpy: only where there are vectors
+
+            pgvector.catch_up(self.database, domain, vector.model)
+        depth = pool if vector is None else DEPTH * pool
         with self.database.read() as tx:
-            by_text = search.find(tx, domain, query, pool)
-            texts = recall.above_share([Ranked(row.content.id, row.score) for row in by_text], rule.least_share)
-            near = {} if vector is None else self._near(tx, domain, vector, pool, rule.least_cosine)
-            found = {row.content.id: (row.content, row.version) for row in by_text if row.content.id in set(texts)}
-            found |= near
+            by_text = [Ranked(row, score) for row, score in search.rank(tx, domain, query, depth)]
+            texts = recall.above_share(by_text, rule.least_share)
+            near = [] if vector is None else self._near(tx, domain, vector, depth, rule.least_cosine)
+            scores = recall.fused((texts, 1.0), (near, rule.vector_weight))
+            best = sorted(scores, key=lambda row: -scores[row])[:pool]
+            contents = search.read(tx, best)
+            found = {contents[row][1].id: contents[row][::-1] for row in best}
             known = {id: uplift.shrunk for id, uplift in uplifts(tx, list(found)).items()}
-        scores = recall.fused(texts, list(near))
-        return recall.chosen(found, scores, known, k, rule)
+        by_id = {contents[row][1].id: scores[row] for row in best}
+        return recall.chosen(found, by_id, known, k, rule)
 
     def all(self, domain: str) -> tuple[Item, ...]:
         """Every active item of a domain, oldest first."""
@@ -228,36 +245,43 @@ class ItemStore:
         with self.database.write() as tx:
             return lessons.expire_idle(tx, domain, newest_sequence(tx), 1_000_000, idle)
 
-    def without_vector(self, domain: str, model: str, limit: int) -> list[tuple[str, str]]:
-        """Id and text of active items that have no vector of that model yet, oldest first."""
+    def without_vector(self, domain: str, model: str, limit: int) -> list[Unembedded]:
+        """Active items that have no vector of that model yet, oldest first."""
         has = select(item_vectors.c.id).where(item_vectors.c.row == items.c.row, item_vectors.c.model == model)
-        query = select(items.c.content).where(items.c.domain == domain, items.c.state == "active", ~has.exists())
+        query = select(items.c.version, items.c.content)
+        query = query.where(items.c.domain == domain, items.c.state == "active", ~has.exists())
         with self.database.read() as tx:
-            found = tx.execute(query.order_by(items.c.row).limit(limit)).scalars()
-            return [(item.id, embedded_text(item)) for item in found]
+            found = tx.execute(query.order_by(items.c.row).limit(limit)).all()
+            return [Unembedded(row.content.id, row.version, embedded_text(row.content)) for row in found]
 
-    def store_vectors(self, domain: str, vectors: Mapping[str, Vector]) -> int:
-        """Keep vectors by item id. Raises VectorMismatch."""
+    def store_vectors(
+        self, domain: str, vectors: Mapping[str, Vector], versions: Mapping[str, int] | None = None
+    ) -> int:
+        """Keep vectors by item id; returns how many. Raises VectorMismatch.
+
+        `versions`: what was embedded. An item that has changed meanwhile gets no vector of its old words.
+        """
         from cognition.vectors import store
 
         with self.database.write() as tx:
-            return store(tx, domain, vectors)
+            return store(tx, domain, vectors, versions)
 
     def drop_vectors(self) -> int:
         """Forget all vectors; returns how many."""
         with self.database.write() as tx:
             return int(tx.execute(delete(item_vectors)).rowcount)
 
-    def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> dict[str, tuple[Item, int]]:
-        from cognition.vectors import Spaces  # numpy: only where there are vectors
+    def _near(self, tx: Connection, domain: str, vector: Vector, k: int, least: float) -> list[int]:
+        """Row numbers, nearest first, of active items as they are now."""
+        from cognition import pgvector, vectors
 
-        if self._spaces is None:
-            self._spaces = Spaces()
-        near = self._spaces.nearest(tx, domain, vector, k, least)
-        query = select(items).where(items.c.row.in_([row for row, _, _ in near]), items.c.state == "active")
-        stored = {row.row: row for row in tx.execute(query)}
-        current = [stored[row] for row, version, _ in near if row in stored and stored[row].version == version]
-        return {row.id: (row.content, row.version) for row in current}
+        near = pgvector.nearest(tx, domain, vector, k, least) if self.database.is_postgres else None
+        if near is None:
+            self._spaces = self._spaces or vectors.Spaces()
+            near = self._spaces.nearest(tx, domain, vector, k, least)
+        query = select(items.c.row, items.c.version).where(items.c.row.in_([row for row, _, _ in near]))
+        current = {(row, version) for row, version in tx.execute(query.where(items.c.state == "active"))}
+        return [row for row, version, _ in near if (row, version) in current]
 
 
 def embedded_text(item: Item) -> str:

@@ -1,8 +1,9 @@
 """Embeddings of items: stored with model and dimension, searched by exact cosine in memory. Spaces are never mixed.
 
 One space is one domain under one model. A process loads a space once and then only what is newer, so a search costs one
-matrix product. Vectors come from outside (tasks/embedding.py); nothing here asks a server. An approximate index and
-pgvector are not built: at 100,000 items the exact product is fast enough (docs/cognition.md).
+matrix product. Vectors come from outside (tasks/embedding.py); nothing here asks a server. PostgreSQL may search them
+itself (cognition/pgvector.py). An approximate index is not built: at 100,000 items the exact product is fast enough
+(docs/cognition.md).
 """
 
 from __future__ import annotations
@@ -106,20 +107,29 @@ class Spaces:
             return space.nearest(query, k, least)
 
 
-def store(tx: Connection, domain: str, vectors: Mapping[str, Vector]) -> int:
-    """Keep the vectors of items, by id, for the items' present versions. Raises VectorMismatch."""
+def store(tx: Connection, domain: str, vectors: Mapping[str, Vector], versions: Mapping[str, int] | None = None) -> int:
+    """Keep the vectors of items, by id; returns how many. Raises VectorMismatch.
+
+    `versions`: of the items as they were embedded, None: as they are. Another version by now keeps the vector out.
+    """
     found = tx.execute(select(items.c.id, items.c.row, items.c.version).where(items.c.id.in_(list(vectors)))).all()
-    for row in found:
+    current = [row for row in found if versions is None or versions[row.id] == row.version]
+    for row in current:
         vector = vectors[row.id]
-        expected = dimension_of(tx, domain, vector.model)
-        if expected is not None and expected != vector.dimension:
-            raise VectorMismatch(_mismatch(vector.model, expected, vector.dimension))
+        expect_dimension(tx, domain, vector)
         same = (item_vectors.c.row == row.row, item_vectors.c.model == vector.model)
         tx.execute(delete(item_vectors).where(*same))
         values = {"row": row.row, "domain": domain, "version": row.version, "model": vector.model}
         stored = vector.values_D.astype("<f4").tobytes()
         tx.execute(insert(item_vectors).values(**values, dimension=vector.dimension, vector=stored))
-    return len(found)
+    return len(current)
+
+
+def expect_dimension(tx: Connection, domain: str, vector: Vector) -> None:
+    """Raises VectorMismatch for a vector that has another dimension than those of its space."""
+    expected = dimension_of(tx, domain, vector.model)
+    if expected is not None and expected != vector.dimension:
+        raise VectorMismatch(_mismatch(vector.model, expected, vector.dimension))
 
 
 def dimension_of(tx: Connection, domain: str, model: str) -> int | None:
@@ -138,6 +148,6 @@ def _catch_up(tx: Connection, space: Space, domain: str, model: str) -> None:
 
 def _mismatch(model: str, expected: int, came: int) -> str:
     return (
-        f"{model} gave a vector of {came} numbers where those stored under that name have {expected}: the endpoint "
-        "serves another model now. Name it differently, or drop the old vectors: `nightshift cognition prune --vectors`"
+        f"{model} gave a vector of {came} numbers where those stored under that name have {expected}: it "
+        "is another model now. Name it differently, or drop the old vectors: `nightshift cognition prune --vectors`"
     )

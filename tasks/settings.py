@@ -31,7 +31,9 @@ class RetrieveSettings(Frozen):
         le=0.5,
         description="Probability of leaving out each item found, to measure whether it helps; 0: nothing is measured",
     )
-    embedding: EmbeddingSettings | None = Field(None, description="An endpoint for vectors; none: search by text alone")
+    embedding: EmbeddingSettings | None = Field(
+        None, description="What makes vectors, an endpoint or a path; none: text alone"
+    )
     cognition: Literal["shared", "own"] = Field(
         "shared",
         description="own: lessons and measured uplift are this campaign's alone, as if no other had run (for studies)",

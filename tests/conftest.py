@@ -79,9 +79,21 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[postgres_server.PostgresServer]:
     """A PostgreSQL server of our own; the test is skipped where its programs are missing."""
-    if postgres_server.programs() is None:
+    programs = postgres_server.programs()
+    if programs is None:
         pytest.skip(postgres_server.MISSING)
-    server = postgres_server.start()
+    server = postgres_server.start(programs)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def pgvector() -> Iterator[postgres_server.PostgresServer]:
+    """A PostgreSQL server of our own that has the extension pgvector; skipped where there is none."""
+    programs = postgres_server.programs_with_pgvector()
+    if programs is None:
+        pytest.skip(postgres_server.NO_PGVECTOR)
+    server = postgres_server.start(programs)
     yield server
     server.stop()
 

@@ -61,6 +61,7 @@ class Script:
     replies: tuple[str, ...] = ()  # verbatim contents for the first answers
     raw_body: str | None = None  # verbatim HTTP body, status 200
     dimension: int = 64  # of embeddings
+    longest_input: int | None = None  # 400 to whoever sends a longer text to be embedded
 
 
 class Counts:
@@ -217,6 +218,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.scripted.requests.append(body)
         if script.status is not None:
             self._error(script.status, "scripted failure")
+            return
+        if script.longest_input is not None and max(map(len, body["input"])) > script.longest_input:
+            self._error(400, "input is too long")
             return
         data = [
             {"object": "embedding", "index": index, "embedding": embedding(text, script.dimension)}

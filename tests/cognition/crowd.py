@@ -48,6 +48,21 @@ def holder(url: str, name: str) -> None:
         signal.pause()
 
 
+def embedder(url: str, name: str) -> None:
+    """Write 20 items of its own and 20 that others write too, give all of them vectors, and search after each."""
+    from cognition.vectors import Vector
+
+    with Archive.open(url) as archive:
+        store = ItemStore(archive)
+        for number in range(20):
+            mine = [Item(f"{name}-{number}", "d", f"{name} {number}"), Item(f"both-{number}", "d", f"of {name}")]
+            store.upsert(mine)
+            missing = store.without_vector("d", "m", 100)
+            near = Vector.of("m", [1.0, 0.01 * number])
+            store.store_vectors("d", {item.id: near for item in missing}, {item.id: item.version for item in missing})
+            store.recall("d", "", 5, near)
+
+
 def killed_in_record(url: str, statements: str) -> None:
     """Record a round and be killed, as by kill -9, after that many statements inside the transaction."""
     with Archive.open(url) as archive:
@@ -72,5 +87,11 @@ def _die_after(statements: int) -> None:
 
 
 if __name__ == "__main__":
-    roles = {"worker": worker, "rival": rival, "holder": holder, "killed_in_record": killed_in_record}
+    roles = {
+        "worker": worker,
+        "rival": rival,
+        "holder": holder,
+        "embedder": embedder,
+        "killed_in_record": killed_in_record,
+    }
     roles[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -18,6 +18,7 @@ from cognition.randomness import derive
 from cognition.records import ModelCall, Score
 from cognition.samplers import SamplerSettings, make_sampler
 from cognition.schema import rounds
+from cognition.vectors import Vector
 from cognition.view import ArchiveView
 from tests.cognition.crowd import ITEM
 from tests.cognition.play import NAME, evaluation, opened, result
@@ -80,6 +81,17 @@ def test_each_round_is_claimed_by_one_process(empty_url: str) -> None:
     rivals = [start("rival", empty_url, name) for name in ("a", "b")]
     won = [line for rival in rivals for line in rival.communicate(timeout=60)[0].split()]
     assert sorted(map(int, won)) == list(range(30))
+
+
+def test_two_processes_give_vectors_to_one_base(empty_url: str) -> None:
+    workers = [start("embedder", empty_url, name) for name in ("a", "b")]
+    assert [worker.communicate(timeout=60)[1] for worker in workers] == ["", ""]
+    with Archive.open(empty_url) as archive:
+        store = ItemStore(archive)
+        assert store.without_vector("d", "m", 9) == []
+        assert store.vector_spaces() == [("d", "m", 2, 60)]
+        found = store.recall("d", "", 50, Vector.of("m", [1.0, 0.0]))
+        assert len(found) == 50
 
 
 def test_threads_share_an_archive(archive: Archive) -> None:

@@ -51,7 +51,7 @@ def test_vectors_find_what_no_word_finds_and_both_together_rank_first(store: Ite
     store.store_vectors(DOMAIN, near)
     assert names(store, "words of nobody", vector=vector(1, 0, 0)) == ["other", "anneal"]  # cosine 0 is below 0.4
     assert names(store, "plateau", 1, vector=vector(1, 0, 0)) == ["anneal"]
-    assert [id for id, _ in store.without_vector(DOMAIN, "m", 10)] == ["plateau-2"]
+    assert [item.id for item in store.without_vector(DOMAIN, "m", 10)] == ["plateau-2"]
 
 
 def test_models_have_spaces_of_their_own_and_a_changed_dimension_is_refused(store: ItemStore) -> None:

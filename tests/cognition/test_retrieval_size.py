@@ -59,3 +59,19 @@ def test_a_prompt_keeps_its_budget_with_ten_thousand_candidates_and_items(tmp_pa
         messages = researcher_messages(context, (), "program", 4_000)
     assert len(context.items) == 50
     assert sum(len(message.text) for message in messages) <= 16_000
+
+
+def test_the_index_is_merged_while_the_base_grows_item_by_item(tmp_path: Path) -> None:
+    with new_archive(tmp_path) as archive:
+        store, pieces = ItemStore(archive), []
+        for number in range(160):
+            store.upsert([Item(f"i{number}", "circle_packing", f"{COMMON} number{number}x")])
+            pieces.append(_pieces(archive))
+        assert [pieces[number - 1] for number in (32, 64, 96, 128, 160)] == [1] * 5
+        assert max(pieces[32:]) <= 8
+        assert store.search("circle_packing", "number77x")[0].item.id == "i77"
+
+
+def _pieces(archive: Archive) -> int:
+    with archive.database.read() as tx:
+        return int(tx.exec_driver_sql("SELECT count(DISTINCT segid) FROM items_fts_idx").scalar_one())
