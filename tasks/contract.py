@@ -25,6 +25,7 @@ from cognition.records import (
     Outcome,
     Score,
 )
+from tasks.sandbox.gpus import problem as gpu_problem
 from tasks.sandbox.handle import Finished, Job, Limits, Sandbox
 
 #: The file in which `prepare` may leave cognition items: a JSON array of Item, found by looking at the problem's data.
@@ -64,6 +65,7 @@ __all__ = [
     "Trained",
     "TreeRules",
     "Workspace",
+    "gpu_problem",
 ]
 
 
