@@ -26,7 +26,7 @@ from cognition.records import (
     Score,
 )
 from tasks.sandbox.gpus import problem as gpu_problem
-from tasks.sandbox.handle import Finished, Job, Limits, Sandbox
+from tasks.sandbox.handle import Finished, Job, Limits, Profile, Sandbox
 
 #: The file in which `prepare` may leave cognition items: a JSON array of Item, found by looking at the problem's data.
 DISCOVERED = "items.json"
@@ -56,6 +56,7 @@ __all__ = [
     "Objective",
     "Observes",
     "Outcome",
+    "Profile",
     "Question",
     "Sandbox",
     "Score",
