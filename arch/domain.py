@@ -28,6 +28,7 @@ from arch import (
     verdicts,
 )
 from arch.corpus import corpus
+from arch.language.evaluate import require
 from arch.recipes import RUNGS, TINY, Recipe, causal_lengths
 from arch.reference import program
 from arch.scales import JOB_WALL_S, JOBS, SCALES, TOY, Scale, forecast
@@ -199,7 +200,10 @@ class Arch(BaseDomain):
         """
         if rung in SCALES:
             self.outlook(rung)
-            return scale_train.trained(code, self.scale(rung), seed, self._data(rung).shards, sandbox, workspace)
+            scale, shards = self.scale(rung), self._data(rung).shards
+            if scale.gpus:
+                require(scale.suite)  # not only when the GPU-hours are spent
+            return scale_train.trained(code, scale, seed, shards, sandbox, workspace)
         recipe, artefacts, lines, kept = self.recipe(rung), [], [], {}
         cpu_s = wall_s = 0.0
         for run in recipe.runs:

@@ -58,6 +58,14 @@ def benchmarked(asker: Asker, suite: Suite) -> Benchmarked | Failure:
     return _read(results, suite)
 
 
+def require(suite: Suite) -> None:
+    """Load tokenizer and tasks now, before a model is trained for them. Raises MachineFault, in one line."""
+    tokenizer(suite.tokenizer)
+    with _one_at_a_time:
+        _lm_eval()
+        _tasks(suite)
+
+
 def _lm_eval() -> tuple[Any, Any]:
     """The module with our model, and lm-eval's `evaluate`, without log lines and progress bars."""
     try:

@@ -23,7 +23,7 @@ from tasks.artefacts import UriWorkspace
 from tasks.contract import Sandbox, Trained
 
 ROOT = Path(__file__).parents[2]
-NAME, RUNG, STEPS = "toy", "explore-20m", 200
+NAME, RUNG, STEPS = "toy", "explore-20m", 100
 LONGER = replace(TOY, steps=STEPS)
 SCRIPT = """
 import sys
@@ -36,8 +36,9 @@ app()
 
 
 def started(home: Path, *words: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "NIGHTSHIFT_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(STEPS), *words, "--ephemeral"]
+    results = {"PREFECT_LOCAL_STORAGE_PATH": str(home / "artefacts" / "results")}
+    environment = {**os.environ, **results, "NIGHTSHIFT_HOME": str(home)}
+    command = [sys.executable, "-c", SCRIPT, str(STEPS), *words]
     with (home.parent / "output").open("ab") as log:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
 
@@ -46,26 +47,33 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
+def first_checkpoints(home: Path, process: subprocess.Popen[bytes]) -> list[Path]:
+    deadline_s = time.monotonic() + 200.0
+    while not (found := list(home.glob("artefacts/rounds/*/*/*/*/run/checkpoint-*.safetensors"))):
+        assert process.poll() is None, (home.parent / "output").read_text()
+        assert time.monotonic() < deadline_s, (home.parent / "output").read_text()
+        time.sleep(0.005)
+    return found
+
+
 @pytest.mark.slow
 def test_a_killed_campaign_goes_on_from_its_checkpoint(
-    torch_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_home: Path, torch_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     campaign = ("run", str(ROOT / "campaigns" / "arch-toy.toml"), "--name", NAME, "--rounds", "1")
     first = started(home, *campaign, "--set", "tracking.enabled=false")
-    deadline_s = time.monotonic() + 60.0
-    while not (found := list(home.glob("artefacts/rounds/*/*/*/*/run/checkpoint-*.safetensors"))):
-        assert first.poll() is None, (tmp_path / "output").read_text()
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    try:
+        found = first_checkpoints(home, first)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
     run = found[0].parent
     kept = int(max(run.glob("checkpoint-*.safetensors")).stem.partition("-")[2])
     before = records(run / "log.jsonl")[:kept]
     assert kept < STEPS
 
-    assert started(home, "resume", NAME).wait(timeout=120) == 0, (tmp_path / "output").read_text()
+    assert started(home, "resume", NAME).wait(timeout=400) == 0, (tmp_path / "output").read_text()
     place = run.parent
     log = records(place / "log.jsonl")
     assert [record["step"] for record in log] == list(range(STEPS))
