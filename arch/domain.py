@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from arch import (
     budget,
@@ -78,6 +78,13 @@ class ArchOptions(BaseModel):
     tiny: bool = Field(False, description="A few steps of a tiny model on a CPU at every rung: its scores mean nothing")
     shards: str = Field("", description="Folder of token shards for a rung on GPUs (`python -m arch.shards`)")
     stream_for: str = Field("", description="A rung on GPUs whose shards are made, by streaming, before round 0")
+
+    @field_validator("stream_for")
+    @classmethod
+    def _is_a_rung_on_gpus(cls, value: str) -> str:
+        if value and value not in SCALES:
+            raise ValueError(f"expected one of {', '.join(SCALES)}, not {value}")
+        return value
 
 
 class Arch(BaseDomain):

@@ -17,8 +17,9 @@ from arch.language.asker import Asker, Question, Stopped, asker
 from arch.language.evaluate import benchmarked, score
 from arch.language.tokens import Tokenizer, tokenizer
 from arch.measure import TRAINED_CHECKS
-from arch.scale_train import folder
+from arch.scale_train import folder, require_cuda
 from arch.scales import JOB_WALL_S, Scale
+from arch.weights import Unreadable
 from tasks.contract import Failure, FailureKind, MachineFault, Measurements, Sandbox, Trained, Workspace
 
 STATES_MB = 512  # of hidden states in one job: each job starts torch and CUDA anew
@@ -29,9 +30,24 @@ CHECKED_MEMORY_MB = 32_768
 def measured(
     code: str, trained: Trained, scale: Scale, held_out: Sequence[str], sandbox: Sandbox, workspace: Workspace
 ) -> Measurements | Failure:
-    """All metrics, or why there are none. The speeds among them are what the candidate's process said."""
+    """All metrics, or why there are none. The speeds among them are what the candidate's process said.
+
+    Raises NoCuda where the failure was the machine's.
+    """
+    found = _measured(code, trained, scale, held_out, sandbox, workspace)
+    if scale.gpus and isinstance(found, Failure) and found.kind is not FailureKind.CHEATING:
+        require_cuda(1, sandbox)
+    return found
+
+
+def _measured(
+    code: str, trained: Trained, scale: Scale, held_out: Sequence[str], sandbox: Sandbox, workspace: Workspace
+) -> Measurements | Failure:
     model = _model(code, scale, folder(workspace) / WEIGHTS)
-    asked = asker(model, sandbox, scale.suite.audited, STATES_MB)
+    try:
+        asked = asker(model, sandbox, scale.suite.audited, STATES_MB)
+    except Unreadable as error:
+        return Failure(FailureKind.INVALID, f"the trained weights: {error}")
     text = validation(asked, tokenizer(scale.tokenizer), held_out, scale)
     if isinstance(text, Failure):
         return text

@@ -71,7 +71,7 @@ def trained(
     done = sandbox.run(_job(code, scale, seed, shards, run))
     if isinstance(done, Failure):
         if scale.gpus:
-            require_cuda(scale, sandbox)
+            require_cuda(scale.gpus, sandbox)
         return done
     return _judged(done, scale, run, place, workspace)
 
@@ -105,14 +105,14 @@ def _limits(scale: Scale) -> Limits:
     )
 
 
-def require_cuda(scale: Scale, sandbox: Sandbox) -> None:
+def require_cuda(gpus: int, sandbox: Sandbox) -> None:
     """After a failure: does torch find the GPUs, in a job without a candidate? Raises NoCuda."""
     limits = Limits(cpu_s=120.0, wall_s=300.0, memory_mb=16_384, processes=1024, disk_mb=64)
-    seen = sandbox.run(Job("", INSIDE, "scale:cuda", {}, limits, "gpu-train", gpus=scale.gpus))
+    seen = sandbox.run(Job("", INSIDE, "scale:cuda", {}, limits, "gpu-train", gpus=gpus))
     if isinstance(seen, Failure):
         raise NoCuda(f"CUDA does not work inside the sandbox, without a candidate in it: {seen.reason}")
-    if seen.answer != {"gpus": scale.gpus}:
-        raise NoCuda(f"torch finds {seen.answer} inside the sandbox, and the job holds {scale.gpus} GPUs")
+    if seen.answer != {"gpus": gpus}:
+        raise NoCuda(f"torch finds {seen.answer} inside the sandbox, and the job holds {gpus} GPUs")
 
 
 def _judged(done: Finished, scale: Scale, run: Path, place: Path, workspace: Workspace) -> Trained | Failure:

@@ -180,6 +180,26 @@ def test_a_gpu_that_does_not_work_is_the_machines_fault(tmp_path: Path, seen: Fi
         scale_train.trained("", SCALES[RUNG], 1, (), Recording(BAD, seen), place(tmp_path))
 
 
+def test_weights_that_are_no_numbers_are_a_failure_and_a_broken_gpu_is_not(tmp_path: Path) -> None:
+    scale = replace(FEWER, gpus=1)
+    step = tmp_path / "step"
+    step.mkdir()
+    broken = tensors()
+    broken["head.weight"][0, 0] = np.nan
+    (step / WEIGHTS).write_bytes(save(broken))
+    found = scale_benchmark.measured("", Trained(), scale, ["text"], Recording(Finished({"gpus": 1})), place(tmp_path))
+    assert isinstance(found, Failure)
+    assert found.reason == "the trained weights: head.weight is not finite"
+    (step / WEIGHTS).write_bytes(save(tensors()))
+    with pytest.raises(NoCuda):
+        scale_benchmark.measured("", Trained(), scale, ["text"], Recording(BAD, BAD), place(tmp_path))
+
+
+def test_only_a_rung_on_gpus_can_be_streamed_for() -> None:
+    with pytest.raises(ValueError, match=r"expected one of explore-20m, .* not laptop"):
+        Arch.Options(stream_for="laptop")
+
+
 def test_a_remote_store_is_refused_in_one_line() -> None:
     with pytest.raises(NotLocal, match="the artefacts are at s3://"):
         scale_train.trained("", TOY, 1, (), Recording(), UriWorkspace("s3://bucket/rounds"))
