@@ -66,7 +66,8 @@ def _lock_down(settings: Settings, job: dict[str, Any], scratch: str) -> None:
     """The order matters: processors, user id, death with the supervisor, limits, privileges, files, system calls."""
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch)
-    os.environ.update(TRITON_CACHE_DIR=f"{scratch}/triton", TORCHINDUCTOR_CACHE_DIR=f"{scratch}/inductor")
+    if job["has_gpus"]:
+        os.environ.update(TRITON_CACHE_DIR=f"{scratch}/triton", TORCHINDUCTOR_CACHE_DIR=f"{scratch}/inductor")
     os.setsid()
     for number in IGNORED_BY_SUPERVISOR:
         signal.signal(number, signal.SIG_DFL)
