@@ -50,7 +50,13 @@ def difference(whole_TD: States, alone_TD: States, head_VD: NDArray[np.float64])
 
     A token below e^-20 in both is left out: it moves no score, and rounding moves it most.
     """
-    logarithms = [scoring.all_log_probabilities(states, head_VD) for states in (whole_TD, alone_TD)]
+    rows = max(1, scoring.MOST_LOGARITHMS // len(head_VD))
+    pieces = [slice(start, start + rows) for start in range(0, len(whole_TD), rows)]
+    return max(_difference(whole_TD[piece], alone_TD[piece], head_VD) for piece in pieces)
+
+
+def _difference(whole_RD: States, alone_RD: States, head_VD: NDArray[np.float64]) -> float:
+    logarithms = [scoring.all_log_probabilities(states, head_VD) for states in (whole_RD, alone_RD)]
     if not all(np.isfinite(each).all() for each in logarithms):
         return math.inf
     possible = np.maximum(*logarithms) > -20.0

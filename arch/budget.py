@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arch.recipes import Recipe
 from arch.verdicts import WrongForm, number
 from cognition.records import JSON
 from tasks.contract import Issue
@@ -51,12 +50,12 @@ def issues(candidate: Mapping[str, float], baseline: Mapping[str, float], tolera
     return [Issue("budget", f"budget: {sentence}") for sentence in over(candidate, baseline, tolerance)]
 
 
-def feature(name: str, value: float, recipe: Recipe) -> float:
-    """A size in [0, 1], relative to a generous bound that follows from the recipe's widths."""
-    inner = recipe.n_heads * recipe.head_dim
+def feature(name: str, value: float, d_model: int, n_heads: int, head_dim: int) -> float:
+    """A size in [0, 1], relative to a generous bound that follows from the widths."""
+    inner = n_heads * head_dim
     bounds = {
-        "parameters": 8.0 * recipe.d_model * inner,
-        "state_numbers": 4.0 * inner * recipe.head_dim,
-        "flops_per_token": 8.0 * (4 * recipe.d_model * inner + 64 * inner),
+        "parameters": 8.0 * d_model * inner,
+        "state_numbers": 4.0 * inner * head_dim,
+        "flops_per_token": 8.0 * (4 * d_model * inner + 64 * inner),
     }
     return min(1.0, max(0.0, value / bounds[name]))

@@ -3,7 +3,8 @@
 `train` fits small models around the candidate's mixer inside the sandbox; their weights leave as bytes. `benchmark`
 asks the trained models in fresh processes and scores outside: recall from predicted tokens whose answers never go in,
 bits per byte and lm-eval's tasks from hidden states, with random prefixes sent alone. The rungs on GPUs
-(arch/scales.py) say what they would take and refuse: the sandbox cannot confine a candidate that uses a GPU yet.
+(arch/scales.py) go the same way with larger models, scale_train.py and scale_benchmark.py; without a GPU they refuse in
+one line, and under the option `tiny` they run at toy size on a CPU. No GPU step has been taken so far.
 """
 
 from __future__ import annotations
@@ -12,13 +13,25 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from arch import budget, exchange, knowledge, measure, rules, scoring, verdicts
+from arch import (
+    budget,
+    exchange,
+    knowledge,
+    measure,
+    rules,
+    scale_benchmark,
+    scale_data,
+    scale_train,
+    scoring,
+    verdicts,
+)
 from arch.corpus import corpus
+from arch.language.evaluate import require
 from arch.recipes import RUNGS, TINY, Recipe, causal_lengths
 from arch.reference import program
-from arch.scales import NO_PROFILE, SCALES, forecast
+from arch.scales import JOB_WALL_S, JOBS, SCALES, TOY, Scale, forecast
 from tasks.contract import (
     JSON,
     BaseDomain,
@@ -36,14 +49,17 @@ from tasks.contract import (
     Step,
     Trained,
     Workspace,
+    gpu_problem,
 )
 
-BENCHMARK_WALL_S = 7200.0  # of a rung on GPUs
 PRELOAD = ("torch", "torch.utils.flop_counter", "safetensors.torch")
 
 
-class NoGpuProfile(MachineFault):
-    """A rung on GPUs was asked for, and the sandbox cannot confine a candidate that uses one."""
+GATED = (Objective("bits_per_byte", "min"), Objective("benchmark_accuracy", "max"))
+
+
+class NoGpu(MachineFault):
+    """A rung on GPUs was asked for, and this machine cannot give a job what it takes."""
 
     may_pass = False
 
@@ -59,7 +75,16 @@ class ArchOptions(BaseModel):
     front_tolerance: float = Field(
         1.0, ge=0, le=9, description="How far a mixer may be that competes on the Pareto front only"
     )
-    tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
+    tiny: bool = Field(False, description="A few steps of a tiny model on a CPU at every rung: its scores mean nothing")
+    shards: str = Field("", description="Folder of token shards for a rung on GPUs (`python -m arch.shards`)")
+    stream_for: str = Field("", description="A rung on GPUs whose shards are made, by streaming, before round 0")
+
+    @field_validator("stream_for")
+    @classmethod
+    def _is_a_rung_on_gpus(cls, value: str) -> str:
+        if value and value not in SCALES:
+            raise ValueError(f"expected one of {', '.join(SCALES)}, not {value}")
+        return value
 
 
 class Arch(BaseDomain):
@@ -67,29 +92,34 @@ class Arch(BaseDomain):
 
     Options = ArchOptions
     name: ClassVar[str] = "arch"
-    contract_version: ClassVar[str] = "1"
+    contract_version: ClassVar[str] = "2"
     rungs: ClassVar[tuple[str, ...]] = (*RUNGS, *SCALES)
     preload: ClassVar[tuple[str, ...]] = PRELOAD
     #: One seed's noise: DeltaNet's bits per byte move by 0.35% over seeds (docs/arch.md), that is 0.026 of fitness.
     tie: ClassVar[float] = 0.02
     objectives: ClassVar[tuple[Objective, ...]] = (
-        Objective("recall_accuracy", "max"),
-        Objective("bits_per_byte", "min"),
+        *GATED,
         Objective("state_numbers", "min"),
         Objective("flops_per_token", "min"),
         Objective("parameters", "min"),
     )
+    gated: ClassVar[tuple[Objective, ...]] = GATED  # promotion asks for a gain on each of them
     scalarisation: ClassVar[str] = (
-        "half from bits per byte, half from recall, each a sigmoid of the gain relative to DeltaNet; sizes are not in "
-        "it, and a mixer that is larger than its tolerance is in no ranking"
+        "half from bits per byte, half from the benchmark (recall, on GPUs lm-eval's tasks), each a sigmoid of "
+        "the gain relative to DeltaNet; sizes are not in it, and a mixer that is larger than its tolerance is in no "
+        "ranking"
     )
 
     def __init__(self, options: ArchOptions | None = None) -> None:
         self.options = options or ArchOptions()
 
     def recipe(self, rung: str) -> Recipe:
-        """The settings of a rung."""
+        """The settings of a rung on a CPU."""
         return TINY if self.options.tiny else RUNGS[rung]
+
+    def scale(self, rung: str) -> Scale:
+        """The settings of a rung on GPUs."""
+        return TOY if self.options.tiny else SCALES[rung]
 
     def brief(self) -> Brief:
         """The problem in words, with DeltaNet as seed, cognition and block template."""
@@ -101,29 +131,41 @@ class Arch(BaseDomain):
             items=knowledge.items(),
             prompt_notes=NOTES,
             template=knowledge.template(),
-            metric="recall_accuracy",
+            metric="benchmark_accuracy",
         )
 
     def needs(self, step: Step, rung: str) -> Needs:
         """GPUs as the rung says; on a CPU every training run and every answer keeps to its own wall limit."""
-        if self._needs_gpu(rung):
-            scale = SCALES[rung]
-            return Needs(scale.gpus, scale.wall_s) if step == "train" else Needs(1, BENCHMARK_WALL_S)
+        if rung in SCALES:
+            scale = self.scale(rung)
+            return Needs(scale.gpus, scale.wall_s) if step == "train" else Needs(min(1, scale.gpus), JOBS * JOB_WALL_S)
         recipe = self.recipe(rung)
         fits = sum(len(run.learning_rates) for run in recipe.runs)
         return Needs(wall_s=recipe.wall_s * (fits if step == "train" else fits + 7))  # 4 for lm-eval's tasks
 
     def outlook(self, rung: str) -> str:
-        """Nothing to add for a CPU. Raises NoGpuProfile, with the forecast, for a rung on GPUs."""
-        if self._needs_gpu(rung):
-            raise NoGpuProfile(f"{NO_PROFILE} ({forecast(rung, SCALES[rung])})")
-        return ""
+        """The forecast of a rung on GPUs. Raises NoGpu, with it, where there is none; NoShards where no text is."""
+        if rung not in SCALES:
+            return ""
+        scale = self.scale(rung)
+        if scale.gpus == 0:
+            return f"{rung} at toy size, on a CPU: its scores mean nothing"
+        if problem := gpu_problem(scale.gpus):
+            raise NoGpu(f"{problem} ({forecast(rung, scale)})")
+        if self.options.stream_for != rung:
+            self._data(rung)
+        return forecast(rung, scale)
 
-    def _needs_gpu(self, rung: str) -> bool:
-        return rung in SCALES and not self.options.tiny
+    def _data(self, rung: str) -> scale_data.Data:
+        return scale_data.data(rung, self.scale(rung), self.options.shards)
 
     def prepare(self, workspace: Workspace) -> None:
-        """Keep the text that the campaign was judged on beside its results; it differs between Python versions."""
+        """Keep the text that the campaign was judged on beside its results; it differs between Python versions.
+
+        For a rung on GPUs: make the shards that `stream_for` asks for.
+        """
+        if self.options.stream_for:
+            scale_data.make(self.scale(self.options.stream_for))
         text = corpus()
         if not workspace.exists("held-out.txt"):
             workspace.write("held-out.txt", text.held_out)
@@ -163,9 +205,14 @@ class Arch(BaseDomain):
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
         """Every run at every learning rate; what a former try has finished is not trained again.
 
-        Raises NoGpuProfile for a rung on GPUs.
+        On a rung on GPUs one run, from its newest checkpoint on. Raises NoGpu, NoShards.
         """
-        self.outlook(rung)
+        if rung in SCALES:
+            self.outlook(rung)
+            scale, shards = self.scale(rung), self._data(rung).shards
+            if scale.gpus:
+                require(scale.suite)  # not only when the GPU-hours are spent
+            return scale_train.trained(code, scale, seed, shards, sandbox, workspace)
         recipe, artefacts, lines, kept = self.recipe(rung), [], [], {}
         cpu_s = wall_s = 0.0
         for run in recipe.runs:
@@ -185,6 +232,9 @@ class Arch(BaseDomain):
         self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
     ) -> Measurements | Failure:
         """Ask the trained models, score outside, audit, and check causality again on the trained weights."""
+        if rung in SCALES:
+            held_out = self._data(rung).held_out()
+            return scale_benchmark.measured(code, trained, self.scale(rung), held_out, sandbox, workspace)
         recipe = self.recipe(rung)
         metrics: dict[str, float] = {}
         curves = {}
@@ -198,7 +248,8 @@ class Arch(BaseDomain):
         if isinstance(language, Failure):
             return language
         accuracies = [value for name, value in metrics.items() if name.endswith("/accuracy")]
-        metrics |= {"recall_accuracy": sum(accuracies) / len(accuracies), **language}
+        recall = sum(accuracies) / len(accuracies)
+        metrics |= {"recall_accuracy": recall, "benchmark_accuracy": recall, **language}
         curves_file = workspace.write("rates.json", json.dumps(curves).encode())
         return Measurements(
             metrics, {"by_learning_rate": curves}, trained.logs, trained.cost, (*trained.artefacts, curves_file)
@@ -212,19 +263,20 @@ class Arch(BaseDomain):
         if not evaluations:
             return Failure(FailureKind.INVALID, "there is no evaluation to score")
         base = baseline or evaluations
-        base_loss, base_recall = _mean(base, "bits_per_byte"), _mean(base, "recall_accuracy")
-        values = [
-            scoring.fitness(each.metrics["bits_per_byte"], each.metrics["recall_accuracy"], base_loss, base_recall)
-            for each in evaluations
-        ]
+        base_loss, base_benchmark = _mean(base, "bits_per_byte"), _mean(base, "benchmark_accuracy")
+        pairs = [(each.metrics["bits_per_byte"], each.metrics["benchmark_accuracy"]) for each in evaluations]
+        values = [scoring.fitness(*pair, base_loss, base_benchmark) for pair in pairs]
         sizes, allowed = ({name: _mean(each, name) for name in budget.NAMES} for each in (evaluations, base))
         unranked = "; ".join(budget.over(sizes, allowed, self.options.tolerance))
         return Score(sum(values) / len(values), scoring.spread(values), len(values), unranked)
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
-        """State, FLOPs per token and parameters of the mixer, each relative to a generous bound."""
-        metrics = measurements.metrics
-        return {name: budget.feature(name, metrics[name], self.recipe(self.rungs[0])) for name in budget.NAMES}
+        """State, FLOPs per token and parameters of the mixer, each relative to a generous bound for its widths."""
+        metrics, recipe = measurements.metrics, self.recipe(self.rungs[0])
+        widths = (recipe.d_model, recipe.n_heads, recipe.head_dim)
+        if "d_model" in metrics:  # the rungs on GPUs say how wide they are
+            widths = (round(metrics["d_model"]), round(metrics["n_heads"]), round(metrics["head_dim"]))
+        return {name: budget.feature(name, metrics[name], *widths) for name in budget.NAMES}
 
 
 def _mean(evaluations: Sequence[Measurements], name: str) -> float:

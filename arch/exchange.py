@@ -1,7 +1,8 @@
 """What goes into the sandbox and comes out: requests, and answers checked for form. Trusted; no torch.
 
-Weights and arrays leave as files beside the answer (`Limits.files_mb`). What goes in is JSON only, so there bytes
-travel as base64: a file of the job (`Job.data`) would cost a cold start of the sandbox each time.
+Weights and arrays leave as files beside the answer (`Limits.files_mb`). What goes in is JSON, so there bytes travel as
+base64, up to a few megabytes. Larger weights are a file that is bound read-only (`Job.data`), at the price of a cold
+start of the sandbox.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from numpy.typing import NDArray
 
 from arch.inside.synthetic import Tokens
 from arch.recipes import Recipe, Run
-from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
+from arch.weights import Weights
+from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Profile, Sandbox
 
 INSIDE = Path(__file__).parent / "inside"
 LONGEST_CURVE = 1000
 WEIGHTS = "weights.safetensors"  # the file that a training run hands out
 WEIGHTS_MB = 64  # at most; the laptop's are below 1 MB
+MEMORY_MB = 2048
 ANSWERS = "answers"  # the file that a trained model hands out: every batch's answer, one after the other
 START_UP_CPU_S = 6.0  # importing torch costs a few seconds where the sandbox has not done it before
 
@@ -37,6 +40,33 @@ class Fitted:
     curve: tuple[tuple[float, float], ...]
     cpu_s: float
     wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained model as it is asked: program, sizes, weights (a file is bound), and what an answer may take."""
+
+    code: str
+    shape: Mapping[str, int]
+    weights: bytes | Path
+    cpu_s: float
+    wall_s: float
+    memory_mb: int = MEMORY_MB
+    gpus: int = 0
+
+    def read(self) -> Weights:
+        """The weights as numpy sees them. Raises Unreadable."""
+        return Weights(self.weights) if isinstance(self.weights, bytes) else Weights.mapped(self.weights)
+
+    @property
+    def given(self) -> JSON:
+        """The weights as a request holds them."""
+        return _pack(self.weights) if isinstance(self.weights, bytes) else {"file": str(self.weights)}
+
+    @property
+    def bound(self) -> tuple[Path, ...]:
+        """The weights as a job binds them."""
+        return () if isinstance(self.weights, bytes) else (self.weights,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +88,11 @@ def shape(recipe: Recipe, run: Run) -> dict[str, int]:
     }
 
 
+def model_of(code: str, recipe: Recipe, run: Run, weights: bytes) -> Model:
+    """A model that was trained on a rung on a CPU."""
+    return Model(code, shape(recipe, run), weights, recipe.cpu_s, recipe.wall_s)
+
+
 def probe(
     code: str,
     recipe: Recipe,
@@ -70,15 +105,24 @@ def probe(
 
     `lengths` are those of the causality check; the first one serves the checks that need one.
     """
-    run, weights = trained or (recipe.runs[0], None)
+    run, weights = trained or (recipe.runs[0], b"")
+    model = replace(model_of(code, recipe, run, weights), cpu_s=60.0, wall_s=240.0)
+    return probe_model(model, checks, lengths, sandbox, is_trained=trained is not None)
+
+
+def probe_model(
+    model: Model, checks: Sequence[str], lengths: Sequence[int], sandbox: Sandbox, *, is_trained: bool = True
+) -> Probed | Failure:
+    """The same for a model of any size, on a CPU."""
     request = {
-        "shape": shape(recipe, run),
+        "shape": dict(model.shape),
         "lengths": list(lengths),
         "seed": 1,
-        "weights": None if weights is None else _pack(weights),
+        "weights": model.given if is_trained else None,
         "checks": list(checks),
     }
-    done = _run(code, "probe", request, _limits(60.0, 240.0), sandbox)
+    data = model.bound if is_trained else ()
+    done = _run(model.code, "probe", request, _limits(model.cpu_s, model.wall_s, 0, model.memory_mb), sandbox, data)
     if isinstance(done, Failure):
         return done
     numbers = done.answer["numbers"] if isinstance(done.answer, dict) and "numbers" in done.answer else None
@@ -122,7 +166,7 @@ def predicted(
     code: str, recipe: Recipe, run: Run, weights: bytes, tokens_BT: Tokens, sandbox: Sandbox
 ) -> NDArray[np.uint16] | Failure:
     """The tokens that a trained model predicts, (B, T)."""
-    answers = _answers(code, recipe, run, weights, [tokens_BT], ("tokens", 2), sandbox)
+    answers = _answers(model_of(code, recipe, run, weights), [tokens_BT], ("tokens", 2), sandbox)
     return answers if isinstance(answers, Failure) else np.frombuffer(answers[0], dtype="<u2").reshape(tokens_BT.shape)
 
 
@@ -130,38 +174,39 @@ def hidden(
     code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], sandbox: Sandbox
 ) -> list[NDArray[np.float32]] | Failure:
     """The final hidden states of a trained model for each batch, (B, T, D), finite."""
-    answers = _answers(code, recipe, run, weights, batches, ("hidden", 4 * recipe.d_model), sandbox)
+    return states(model_of(code, recipe, run, weights), batches, sandbox)
+
+
+def states(model: Model, batches: Sequence[Tokens], sandbox: Sandbox) -> list[NDArray[np.float32]] | Failure:
+    """The same for a model of any size."""
+    d_model = model.shape["d_model"]
+    answers = _answers(model, batches, ("hidden", 4 * d_model), sandbox)
     if isinstance(answers, Failure):
         return answers
-    states = [
-        np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, recipe.d_model)
+    found = [
+        np.frombuffer(content, dtype="<f4").reshape(*tokens_BT.shape, d_model)
         for tokens_BT, content in zip(batches, answers, strict=True)
     ]
-    if not all(np.isfinite(state).all() for state in states):
+    if not all(np.isfinite(state).all() for state in found):
         return Failure(FailureKind.INVALID, "the hidden states are not finite")
-    return states
+    return found
 
 
 def _answers(
-    code: str,
-    recipe: Recipe,
-    run: Run,
-    weights: bytes,
-    batches: Sequence[Tokens],
-    wanted: tuple[str, int],
-    sandbox: Sandbox,
+    model: Model, batches: Sequence[Tokens], wanted: tuple[str, int], sandbox: Sandbox
 ) -> list[bytes] | Failure:
     """The bytes of each batch's answer; `wanted` is what, and how many bytes of it there are per token."""
     wants, bytes_per_token = wanted
     request = {
-        "shape": shape(recipe, run),
-        "weights": _pack(weights),
+        "shape": dict(model.shape),
+        "weights": model.given,
+        "device": "cuda" if model.gpus else "cpu",
         "wants": wants,
         "batches": [{"tokens": _pack(part.astype("<i4").tobytes()), "size": list(part.shape)} for part in batches],
     }
     ends = np.cumsum([0, *(bytes_per_token * part.size for part in batches)]).tolist()
-    limits = _limits(recipe.cpu_s, recipe.wall_s, math.ceil(ends[-1] / 2**20))
-    done = _run(code, "answer", request, limits, sandbox)
+    limits = _limits(model.cpu_s, model.wall_s, math.ceil(ends[-1] / 2**20), model.memory_mb)
+    done = _run(model.code, "answer", request, limits, sandbox, model.bound, model.gpus)
     if isinstance(done, Failure):
         return done
     if set(done.files) != {ANSWERS}:
@@ -172,12 +217,21 @@ def _answers(
     return [content[start:end] for start, end in pairwise(ends)]
 
 
-def _run(code: str, entry: str, request: JSON, limits: Limits, sandbox: Sandbox) -> Finished | Failure:
-    return sandbox.run(Job(code, INSIDE, f"adapter:{entry}", request, limits, profile="cpu-train"))
+def _run(
+    code: str,
+    entry: str,
+    request: JSON,
+    limits: Limits,
+    sandbox: Sandbox,
+    data: tuple[Path, ...] = (),
+    gpus: int = 0,
+) -> Finished | Failure:
+    profile: Profile = "gpu-train" if gpus else "cpu-train"
+    return sandbox.run(Job(code, INSIDE, f"adapter:{entry}", request, limits, profile, data, gpus))
 
 
-def _limits(cpu_s: float, wall_s: float, files_mb: int = 0) -> Limits:
-    return Limits(cpu_s=cpu_s + START_UP_CPU_S, wall_s=wall_s, memory_mb=2048, processes=32, files_mb=files_mb)
+def _limits(cpu_s: float, wall_s: float, files_mb: int = 0, memory_mb: int = MEMORY_MB) -> Limits:
+    return Limits(cpu_s=cpu_s + START_UP_CPU_S, wall_s=wall_s, memory_mb=memory_mb, processes=32, files_mb=files_mb)
 
 
 def _pack(content: bytes) -> str:

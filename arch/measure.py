@@ -18,7 +18,7 @@ from arch import audit, budget, exchange, scoring, verdicts
 from arch.corpus import corpus
 from arch.exchange import Fitted
 from arch.inside.synthetic import Task, Tokens
-from arch.language.asker import Asker
+from arch.language.asker import asker
 from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
@@ -154,8 +154,8 @@ def language(
     if recipe.suite is None:
         return {}
     weights = workspace.read(file_name(recipe.text, rate))
-    asker = Asker(code, recipe, recipe.text, weights, sandbox, recipe.suite.audited)
-    done = benchmarked(asker, recipe.suite)
+    asked = asker(exchange.model_of(code, recipe, recipe.text, weights), sandbox, recipe.suite.audited)
+    done = benchmarked(asked, recipe.suite)
     return done if isinstance(done, Failure) else done.metrics
 
 

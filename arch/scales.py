@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arch.language.suites import DEVELOPMENT, HELD_OUT, Suite
+from arch.language.suites import DEVELOPMENT, HELD_OUT, LOCAL, Suite
 
 CHUNK = 64  # of the memories' core, arch/inside/mixers/chunked.py
 MLP_RATIO = 4
 ASSUMED_MFU = 0.4  # model FLOPs utilisation; assumed, not measured: printed with every forecast
 PEAK_FLOPS = 989e12  # of one H100 or H200, bf16 without sparsity, from its data sheet
-WALL_SHARE = 2.0  # a run may take twice the forecast before it is stopped
+WALL_SHARE, LEAST_WALL_S = 2.0, 8 * 3600.0  # a run may take twice the forecast, or eight hours, before it is stopped
+TOY_WALL_S = 600.0
+JOB_WALL_S, JOBS = 1800.0, 4  # of a benchmark; how many jobs it takes follows from the suite, and four is a guess
 HUB_TOKENIZER = "fla-hub/delta_net-1.3B-100B"  # a vocabulary of 32,000; any name or folder may take its place
-NO_PROFILE = "the sandbox has no profile gpu-train yet, so no candidate can be trained on a GPU inside it"
 DATA = "HuggingFaceFW/fineweb-edu"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One rung on GPUs."""
+    """One rung on GPUs. `gpus` 0 is for the toy: a CPU, float32, nothing compiled."""
 
     n_layers: int
     d_model: int
@@ -39,6 +40,7 @@ class Scale:
     vocabulary: int = 32_000
     tokenizer: str = HUB_TOKENIZER
     dataset: str = DATA
+    held_out_tokens: int = 262_144  # of the documents that the validation loss is measured on
 
     @property
     def head_dim(self) -> int:
@@ -71,8 +73,10 @@ class Scale:
 
     @property
     def wall_s(self) -> float:
-        """The most that a training run may take."""
-        return WALL_SHARE * 3600 * self.gpu_h() / self.gpus
+        """The most that a training run may take. Nobody has measured how far a small model stays below the forecast."""
+        if self.gpus == 0:
+            return TOY_WALL_S
+        return max(LEAST_WALL_S, WALL_SHARE * 3600 * self.gpu_h() / self.gpus)
 
 
 EXPLORE_SUITE = Suite(DEVELOPMENT, limit=500, tokenizer=HUB_TOKENIZER, longest=2048)
@@ -84,6 +88,10 @@ SCALES: Mapping[str, Scale] = {
     "verify-340m": Scale(24, 1024, 8, 2_000, 256, 1e-3, 1, 8, VERIFY_SUITE),
     "scale-1300m": Scale(24, 2048, 16, 95_368, 512, 4e-4, 8, 8, SCALE_SUITE),
 }
+#: Any of these rungs under the option `tiny`: the whole way on a CPU in seconds; what it scores means nothing.
+TOY = Scale(
+    1, 32, 2, 4, 4, 2e-3, 0, 2, Suite(LOCAL, limit=10), 32, 256, "bytes", "", held_out_tokens=4_096
+)  # fmt: skip
 
 
 def forecast(name: str, scale: Scale, mfu: float = ASSUMED_MFU) -> str:

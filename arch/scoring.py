@@ -20,6 +20,7 @@ from arch.inside.synthetic import NO_ANSWER, Task, Tokens, make
 SOLVED = 0.9  # accuracy from which a run counts as a success
 STEEPNESS = 6.0  # sigma(6 * clip(relative gain / 10%)): the form of the paper's forerunner, with equal weights
 FULL_GAIN = 0.1
+MOST_LOGARITHMS = 2**23  # at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,18 @@ def all_log_probabilities(hidden_ND: NDArray[np.float32], head_VD: NDArray[np.fl
 def log_probabilities(
     hidden_ND: NDArray[np.float32], head_VD: NDArray[np.float64], next_N: Tokens
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """ln p(next token) at each position (N,), and whether that token is the likeliest."""
-    logarithms_NV = all_log_probabilities(hidden_ND, head_VD)
-    chosen_N = np.take_along_axis(logarithms_NV, next_N[:, None], -1)[:, 0]
-    return chosen_N, logarithms_NV.argmax(-1) == next_N
+    """ln p(next token) at each position (N,), and whether that token is the likeliest.
+
+    In pieces: all logarithms of 2,000 positions and 32,000 tokens are half a gigabyte.
+    """
+    rows = max(1, MOST_LOGARITHMS // len(head_VD))
+    chosen, likeliest = [np.zeros(0)], [np.zeros(0, dtype=np.bool_)]
+    for start in range(0, len(next_N), rows):
+        next_R = next_N[start : start + rows]
+        logarithms_RV = all_log_probabilities(hidden_ND[start : start + rows], head_VD)
+        chosen.append(np.take_along_axis(logarithms_RV, next_R[:, None], -1)[:, 0])
+        likeliest.append(logarithms_RV.argmax(-1) == next_R)
+    return np.concatenate(chosen), np.concatenate(likeliest)
 
 
 def bits_per_byte(

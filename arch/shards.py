@@ -5,7 +5,8 @@
 
 From local files (.txt, or .jsonl with a text column) or from the hub by streaming `datasets`. A shard is a flat file of
 uint32; a document ends with the tokenizer's separator. A shard is complete or not there, and where all are there none
-is made again.
+is made again. The first documents are held out (held-out.json, `--held-out` tokens of them): the validation loss is
+measured on them, outside the sandbox. Nothing looks for a copy of them among those that are trained on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from arch.language.tokens import Tokenizer, tokenizer
 from tasks.contract import MachineFault
 
 SHARD_TOKENS = 50_000_000
+HELD_OUT = "held-out.json"
 
 
 def local_texts(files: Iterable[Path], column: str = "text") -> Iterator[str]:
@@ -77,6 +79,25 @@ def write(
     return paths
 
 
+def hold_out(texts: Iterable[str], encoder: Tokenizer, folder: Path, tokens: int) -> Iterator[str]:
+    """Keep documents of so many tokens apart, then go on with the others. Raises MachineFault if the text ends."""
+    stream, kept, counted = iter(texts), [], 0
+    while counted < tokens:
+        text = next(stream, None)
+        if text is None:
+            raise MachineFault(
+                f"the text ended before {tokens} tokens were held out: give more of it, or ask for fewer"
+            )
+        kept.append(text)
+        counted += len(encoder.encode(text))
+    if kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"{HELD_OUT}.part"
+        unfinished.write_text(json.dumps(kept), encoding="utf-8")
+        unfinished.replace(folder / HELD_OUT)
+    return stream
+
+
 def main() -> None:
     """Write shards, or say in one line why not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,13 +105,15 @@ def main() -> None:
     parser.add_argument("--dataset", default="")
     parser.add_argument("--tokenizer", default="bytes")
     parser.add_argument("--tokens", type=int, required=True)
+    parser.add_argument("--held-out", type=int, default=262_144, help="tokens of the first documents, 0 for none")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     if bool(asked.files) == bool(asked.dataset):
         parser.error("expected files or --dataset")
     try:
         texts = streamed_texts(asked.dataset) if asked.dataset else local_texts(asked.files)
-        paths = write(texts, tokenizer(asked.tokenizer), asked.out, asked.tokens)
+        encoder = tokenizer(asked.tokenizer)
+        paths = write(hold_out(texts, encoder, asked.out, asked.held_out), encoder, asked.out, asked.tokens)
     except (MachineFault, OSError) as error:
         sys.exit(f"shards: {error}")
     sys.stdout.write(f"{len(paths)} shards in {asked.out}\n")

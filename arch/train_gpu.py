@@ -4,8 +4,8 @@
     python -m arch.train_gpu --toy --program mixer.py --shards shards --out run --unsafe-no-sandbox     (a CPU, seconds)
 
 The same command goes on where a run stopped. Several GPUs: torchrun on this machine; on several machines start torchrun
-there with the run.json that --write-only leaves. The sandbox has no profile for GPUs yet, so the program runs with your
-rights, and has to be asked for as such. Trusted; no torch; scores nothing.
+there with the run.json that --write-only leaves. Campaigns train in the sandbox; here the program runs with your
+rights, and that has to be asked for. Trusted; no torch; scores nothing.
 """
 
 from __future__ import annotations
@@ -15,58 +15,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from arch import rules
 from arch.exchange import INSIDE
-from arch.scales import MLP_RATIO, NO_PROFILE, PEAK_FLOPS, SCALES, Scale, forecast
-from cognition.records import JSON
+from arch.scale_plan import plan as plan  # tests and `curate rungs` have it from here
+from arch.scales import SCALES, forecast
+from arch.scales import TOY as TOY
 
 SCRIPT = INSIDE / "scale_training.py"
-TOY = replace(
-    SCALES["explore-20m"],
-    n_layers=1, d_model=32, n_heads=2, steps=4, sequences=4, micro_batch=2, length=32, vocabulary=256,
-)  # fmt: skip
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
-WARM_UP_SHARE = 0.02
-CHECKPOINTS = 20  # in a whole run
-
-
-def plan(scale: Scale, program: Path, shards: Path, folder: Path, toy: bool, until: int | None) -> dict[str, JSON]:
-    """What run.json holds. Raises FileNotFoundError where there are no shards."""
-    found = sorted(shards.glob("*.bin"))
-    if not found:
-        raise FileNotFoundError(f"no shards (*.bin) in {shards}; `python -m arch.shards` makes them")
-    return {
-        "shape": {
-            "d_model": scale.d_model,
-            "n_heads": scale.n_heads,
-            "head_dim": scale.head_dim,
-            "n_layers": scale.n_layers,
-            "vocabulary": scale.vocabulary,
-            "mlp_ratio": MLP_RATIO,
-        },
-        "program": str(program.resolve()),
-        "shards": [str(path.resolve()) for path in found],
-        "folder": str(folder.resolve()),
-        "length": scale.length,
-        "sequences": scale.sequences,
-        "micro_batch": scale.micro_batch,
-        "steps": scale.steps,
-        "until": min(scale.steps, until or scale.steps),
-        "learning_rate": scale.learning_rate,
-        "warm_up": max(1, round(WARM_UP_SHARE * scale.steps)),
-        "decay": 0.1,
-        "seed": 0,
-        "precision": "no" if toy else "bf16",
-        "compiled": not toy,
-        "backend": "torch",
-        "device": "cpu" if toy else "cuda",
-        "checkpoint_every": max(1, scale.steps // CHECKPOINTS),
-        "flops_per_token": scale.flops_per_token,
-        "peak_flops": PEAK_FLOPS,
-    }
 
 
 def command(run_json: Path, gpus: int) -> list[str]:
@@ -101,7 +59,10 @@ def main() -> None:
         sys.stdout.write(forecast(asked.rung, scale) + "\n")
         sys.stdout.flush()
     if not asked.unsafe_no_sandbox:
-        sys.exit(f"train_gpu: {NO_PROFILE}; with --unsafe-no-sandbox the program runs with your rights")
+        sys.exit(
+            "train_gpu: by hand the program runs with your rights: ask for it with --unsafe-no-sandbox "
+            "(`nightshift run campaigns/arch-explore.toml` trains in the sandbox)"
+        )
     try:
         if issues := rules.issues(asked.program.read_text(encoding="utf-8")):
             sys.exit(f"train_gpu: the program is refused ({issues[0].rule}): {issues[0].message}")

@@ -1,4 +1,4 @@
-"""Reads one tensor or the sizes of a safetensors file with numpy alone: torch stays out of the engine's process.
+"""Reads tensors, names and sizes of a safetensors file with numpy alone: torch stays out of the engine's process.
 
 The file comes from the candidate's process, so everything about it is checked. Format: eight bytes (the header's
 length, little endian), a JSON header {name: {dtype, shape, data_offsets}}, the data.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +24,9 @@ class Unreadable(ValueError):
 
 
 class Weights:
-    """A safetensors file in memory."""
+    """A safetensors file, in memory or mapped."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | mmap.mmap) -> None:
         """Raises Unreadable."""
         size = int.from_bytes(content[:8], "little")
         if not 2 <= size <= min(LONGEST_HEADER, len(content) - 8):
@@ -34,10 +36,29 @@ class Weights:
             self._entries = {name: _Entry(entry) for name, entry in header.items() if name != "__metadata__"}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Unreadable(f"the weights' header cannot be read: {type(error).__name__}") from None
-        self._data = content[8 + size :]
+        self._content, self._first = content, 8 + size
         for name, entry in self._entries.items():
-            if not 0 <= entry.start <= entry.end <= len(self._data) or entry.end - entry.start != entry.bytes:
+            if not 0 <= entry.start <= entry.end <= len(content) - 8 - size or entry.end - entry.start != entry.bytes:
                 raise Unreadable(f"tensor {name[:80]!r} lies outside the file or has the wrong size")
+
+    @classmethod
+    def mapped(cls, path: Path) -> Weights:
+        """A file that may be larger than memory. Raises Unreadable."""
+        with path.open("rb") as file:
+            try:
+                return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            except ValueError:  # there is nothing to map in an empty file
+                raise Unreadable("the weights are an empty file") from None
+
+    @property
+    def listed(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Type and shape of each tensor, by name."""
+        return {name: (entry.dtype, entry.shape) for name, entry in self._entries.items()}
+
+    @property
+    def data_bytes(self) -> int:
+        """How many bytes the tensors have together."""
+        return sum(entry.bytes for entry in self._entries.values())
 
     def count(self, part: str = "") -> int:
         """How many numbers all tensors have whose name contains `part`."""
@@ -48,7 +69,8 @@ class Weights:
         entry = self._entries.get(name)
         if entry is None or entry.dtype != "F32" or entry.shape != shape:
             raise Unreadable(f"expected a float32 tensor {name} of shape {shape}")
-        value = np.frombuffer(self._data[entry.start : entry.end], dtype="<f4").reshape(shape).astype(np.float64)
+        flat = np.frombuffer(self._content, dtype="<f4", count=entry.numbers, offset=self._first + entry.start)
+        value = flat.reshape(shape).astype(np.float64)
         if not np.isfinite(value).all():
             raise Unreadable(f"{name} is not finite")
         return value

@@ -15,7 +15,7 @@ from pathlib import Path
 from arch import exchange
 from arch.corpus import corpus
 from arch.domain import PRELOAD
-from arch.language.asker import Asker
+from arch.language.asker import asker
 from arch.language.evaluate import benchmarked
 from arch.language.suites import OFFLINE
 from arch.recipes import LAPTOP, TEXT
@@ -51,8 +51,8 @@ def measure(name: str, seed: int, sandbox: Sandbox) -> None:
         raise SystemExit(f"{name} was not trained: {fitted}")
     counting = Counting(sandbox)
     began = time.process_time()
-    asker = Asker(program(name), LAPTOP, run, fitted.weights, counting, OFFLINE.audited)
-    done = benchmarked(asker, OFFLINE)
+    asked = asker(exchange.model_of(program(name), LAPTOP, run, fitted.weights), counting, OFFLINE.audited)
+    done = benchmarked(asked, OFFLINE)
     own_s = time.process_time() - began
     if isinstance(done, Failure):
         raise SystemExit(f"{name} failed: {done}")

@@ -17,10 +17,10 @@ from cognition.randomness import derive
 from cognition.records import FRESH_FROM, Candidate, Evaluation, Failure, MachineFault, Measurements, Score, round_id
 from flows import registry
 from flows.config import ConfigError, Settings
-from tasks.contract import Domain
+from tasks.contract import Domain, Objective
 from tasks.engine import STEPS, Engine, Round
 from tasks.settings import Frozen
-from tasks.trust import Rules, Standing, Verdict, judged, paired
+from tasks.trust import Rules, Standing, Verdict, judged_on_all, paired
 
 SELF_REPORTED = "self_reported/"
 
@@ -95,12 +95,17 @@ class Finalist:
     candidate: Candidate
     number: int  # of all tests of the campaign, from 1: decides its share of alpha
     scores: dict[int, float] = field(default_factory=dict)  # by fresh seed
+    parts: dict[str, dict[int, float]] = field(default_factory=dict)  # gains on what the domain wants one on, by seed
     failure: Failure | None = None
 
     def gains(self, baseline: Mapping[int, float]) -> list[float]:
         """Its gains in the order of the seeds."""
         found = paired(self.scores, baseline)
         return [found[seed] for seed in sorted(found)]
+
+    def gains_on_parts(self) -> dict[str, list[float]]:
+        """The same for each metric on which the domain wants a gain."""
+        return {name: [by_seed[seed] for seed in sorted(by_seed)] for name, by_seed in self.parts.items()}
 
 
 def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:
@@ -119,6 +124,18 @@ def score_of(engine: Engine, measured: Measurements, baseline: Measurements) -> 
     """The fitness at one seed, with the baseline's measurements at the same seed."""
     found = engine.domain.score([measured], [baseline])
     return found.fitness if isinstance(found, Score) else found
+
+
+def gains_on_parts(engine: Engine, measured: Measurements, baseline: Measurements) -> dict[str, float]:
+    """The gain on each metric that the domain's attribute `gated` names: promotion wants one on all of them.
+
+    Optional, and so no part of the contract every domain fulfils.
+    """
+    gated: tuple[Objective, ...] = getattr(engine.domain, "gated", ())
+    return {
+        each.metric: each.signed(measured.metrics[each.metric]) - each.signed(baseline.metrics[each.metric])
+        for each in gated
+    }
 
 
 def stored(engine: Engine, candidate: str) -> dict[int, Measurements]:
@@ -173,14 +190,14 @@ def standing(finalist: Finalist, baseline: Mapping[int, float], rules: Rules) ->
     if not gains or finalist.failure is not None:
         return None
     if not rules.exact:
-        return judged(gains, finalist.number, rules)
+        return judged_on_all(gains, finalist.gains_on_parts(), finalist.number, rules)[0]
     for name, scores in (finalist.candidate.id, finalist.scores), ("the baseline", baseline):
         if len(set(scores.values())) > 1:
             raise NotDeterministic(
                 f"the problem is said to be deterministic, but {name} scored {min(scores.values())!r} and "
                 f"{max(scores.values())!r} on two seeds: remove `deterministic` from the problem"
             )
-    return judged(gains, finalist.number, rules)
+    return judged_on_all(gains, finalist.gains_on_parts(), finalist.number, rules)[0]
 
 
 def row(finalist: Finalist, baseline: Mapping[int, float], rules: Rules) -> dict[str, Any]:
@@ -203,6 +220,9 @@ def row(finalist: Finalist, baseline: Mapping[int, float], rules: Rules) -> dict
         "upper": _finite(stands.bounds.upper),
         "level": stands.level,
         "spread": stands.has_spread,
+        "held_back_by": list(
+            judged_on_all(finalist.gains(baseline), finalist.gains_on_parts(), finalist.number, rules)[1]
+        ),
     }
 
 

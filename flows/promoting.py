@@ -96,7 +96,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if "gain" not in row:
         return [row["candidate"], explored, "", "", "", "", "", f"{row['verdict']}: {safe(row['reason'][:80])}"]
     numbers = [_number(row[name]) for name in ("gain", "standard_error", "lower", "upper")]
-    return [row["candidate"], explored, *numbers, str(row["replicates"]), row["verdict"]]
+    held = f": no sure gain on {safe(', '.join(row['held_back_by']))}" if row["held_back_by"] else ""
+    return [row["candidate"], explored, *numbers, str(row["replicates"]), f"{row['verdict']}{held}"]
 
 
 def _number(value: float | None) -> str:

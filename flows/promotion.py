@@ -28,6 +28,7 @@ from flows.finalists import (
     baseline_of,
     chosen,
     fresh_seeds,
+    gains_on_parts,
     numbers,
     round_of,
     row,
@@ -136,7 +137,8 @@ class _Race:
         """Who gets how many further replicates, and from which seed on."""
         racing = {f.candidate.id: f for f in self.finalists if f.failure is None}
         gains = {name: f.gains(self.base) for name, f in racing.items()}
-        more = wanted(gains, {name: f.number for name, f in racing.items()}, self.rules)
+        parts = {name: f.gains_on_parts() for name, f in racing.items()}
+        more = wanted(gains, {name: f.number for name, f in racing.items()}, self.rules, parts)
         return {name: (len(gains[name]), count) for name, count in more.items()}
 
     async def look(self, asked: dict[str, tuple[int, ...]]) -> None:
@@ -183,6 +185,8 @@ class _Race:
             score = score_of(self.engine, result, self.measured[seed])
             if not isinstance(score, Failure):
                 finalist.scores[seed] = score
+                for part, gain in gains_on_parts(self.engine, result, self.measured[seed]).items():
+                    finalist.parts.setdefault(part, {})[seed] = gain
                 return
             result = score
         finalist.failure = finalist.failure or result

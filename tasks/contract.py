@@ -25,7 +25,8 @@ from cognition.records import (
     Outcome,
     Score,
 )
-from tasks.sandbox.handle import Finished, Job, Limits, Sandbox
+from tasks.sandbox.gpus import problem as gpu_problem
+from tasks.sandbox.handle import Finished, Job, Limits, Profile, Sandbox
 
 #: The file in which `prepare` may leave cognition items: a JSON array of Item, found by looking at the problem's data.
 DISCOVERED = "items.json"
@@ -55,6 +56,7 @@ __all__ = [
     "Objective",
     "Observes",
     "Outcome",
+    "Profile",
     "Question",
     "Sandbox",
     "Score",
@@ -64,6 +66,7 @@ __all__ = [
     "Trained",
     "TreeRules",
     "Workspace",
+    "gpu_problem",
 ]
 
 

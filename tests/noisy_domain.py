@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cognition.randomness import derive
-from tasks.contract import Failure, FailureKind, MachineFault, Measurements, Sandbox, Trained, Workspace
+from tasks.contract import Failure, FailureKind, MachineFault, Measurements, Objective, Sandbox, Trained, Workspace
 from tests.toy_domain import Toy, ToyOptions
 
 
@@ -44,6 +45,22 @@ class Quiet(Noisy):
     deterministic = True
 
 
+class TwoSided(Noisy):
+    """Has a second metric, which falls where the first one rises if the program says so."""
+
+    name = "two_sided"
+    gated = (Objective("closeness"), Objective("cost", "min"))
+
+    def benchmark(
+        self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
+    ) -> Measurements | Failure:
+        found = super().benchmark(code, trained, rung, seed, sandbox, workspace)
+        if isinstance(found, Failure):
+            return found
+        paid = 1.0 if "costly" in code else -1.0
+        return replace(found, metrics={**found.metrics, "cost": paid * abs(found.metrics["closeness"])})
+
+
 class Guarded(Noisy):
     """Has a test that is kept back."""
 
@@ -58,6 +75,4 @@ class Boastful(Noisy):
     name = "boastful"
 
     def brief(self):  # type: ignore[no-untyped-def]  # the parent's
-        from dataclasses import replace
-
         return replace(super().brief(), metric="self_reported/closeness")

@@ -1,6 +1,7 @@
 """What the sandbox calls: `probe`, `train`, `answer`. Each loads the candidate and hands plain numbers or bytes out.
 
-Bytes come in as base64 in the JSON of the request and leave as files beside the answer. Runs inside; judges nothing.
+Bytes come in as base64 in the JSON of the request and leave as files beside the answer; weights too large for that come
+as a file that is bound read-only. Runs inside; judges nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import synthetic
 import torch
 import training
 from mixers.trunk import MakeMixer, Shape, Trunk
-from safetensors.torch import load, save
+from safetensors.torch import load, load_file, save
 
 Handed = tuple[dict[str, Any], dict[str, bytes]]  # an answer, and bytes beside it
+Given = str | dict[str, str]  # weights as text, or {"file": path}
 
 
 def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
     return {"numbers": numbers, "cpu_s": time.process_time() - began}
 
 
-def _maker(make: MakeMixer, shape: Shape, weights: str | None) -> Any:
+def _maker(make: MakeMixer, shape: Shape, weights: Given | None) -> Any:
     """Makes the mixer alone: a new one, or the first block's of a trained model."""
     if weights is None:
         return lambda: make(shape.d_model, shape.n_heads, shape.head_dim)
@@ -60,6 +62,7 @@ def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
     """
     torch.set_num_threads(1)
     model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
+    model.to(request["device"])
     return {}, {"answers": b"".join(_answer(model, part, request["wants"]) for part in request["batches"])}
 
 
@@ -70,9 +73,9 @@ def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
     return content
 
 
-def _restored(make: MakeMixer, shape: Shape, weights: str) -> Trunk:
+def _restored(make: MakeMixer, shape: Shape, weights: Given) -> Trunk:
     model = Trunk(make, shape)
-    model.load_state_dict(load(unpack(weights)))
+    model.load_state_dict(load(unpack(weights)) if isinstance(weights, str) else load_file(weights["file"]))
     model.eval()
     return model
 

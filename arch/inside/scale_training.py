@@ -5,7 +5,7 @@
 with arch/inside on the path, since it imports the candidate. It scores nothing. bf16, torch.compile, accumulation of
 gradients, checkpoints as safetensors. Which text a step sees depends on the seed and the step alone, so a run that was
 interrupted goes on from its last checkpoint as if nothing had happened. arch/train_gpu.py writes run.json and starts
-it. Run on CPUs at toy size only so far: no GPU was at hand.
+it by hand, and arch/inside/scale.py inside a campaign. Run on CPUs at toy size only so far: no GPU was at hand.
 
 Shapes: B sequences, T time, V vocabulary.
 """
@@ -28,6 +28,7 @@ from adapter import mixer_class
 from mixers.backends import BackendUnavailable
 from mixers.memory import use
 from mixers.trunk import Shape, Trunk
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -118,12 +119,15 @@ class Checkpoints:
             old.unlink()
 
     def restore(self) -> int:
-        """Load the newest one; how many steps it has, 0 if there is none."""
-        files = self._files()
-        if not files:
-            return 0
-        tensors = load_file(files[-1])
-        step = int(files[-1].stem.partition("-")[2])
+        """Load the newest one that can be read; how many steps it has, 0 if there is none."""
+        for path in reversed(self._files()):
+            try:
+                return self._restored(load_file(path), int(path.stem.partition("-")[2]))
+            except SafetensorError:  # the machine went down before the disk had all of it
+                sys.stderr.write(f"{path.name} cannot be read\n")
+        return 0
+
+    def _restored(self, tensors: dict[str, Tensor], step: int) -> int:
         names = set(self.model.state_dict())
         self.model.load_state_dict({name: value for name, value in tensors.items() if name in names})
         for name, parameter in self.model.named_parameters():
@@ -231,7 +235,12 @@ def _keep(path: Path, first: int) -> None:
 
 def read(path: Path) -> Plan:
     """The plan of a run.json."""
-    values = json.loads(path.read_text())
+    return plan_of(json.loads(path.read_text()))
+
+
+def plan_of(content: dict[str, Any]) -> Plan:
+    """The plan that arch/plans.py has written."""
+    values = dict(content)
     shape, shards = Shape(**values.pop("shape")), tuple(values.pop("shards"))
     return Plan(shape=shape, shards=shards, **values)
 

@@ -98,7 +98,7 @@ def train(make: MakeMixer, recipe: Recipe, text: bytes) -> tuple[Trunk, list[lis
 def predict(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 64) -> NDArray[np.int64]:
     """The likeliest token at each position, (B, T)."""
     with torch.no_grad():
-        parts = [model.head(model(part)).argmax(-1) for part in torch.split(torch.from_numpy(tokens_BT), batch)]
+        parts = [model.head(model(part)).argmax(-1).cpu() for part in _parts(model, tokens_BT, batch)]
     answer: NDArray[np.int64] = torch.cat(parts).numpy()
     return answer
 
@@ -106,9 +106,14 @@ def predict(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 64) -> NDAr
 def hidden(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 32) -> NDArray[np.float32]:
     """The final hidden states, (B, T, D)."""
     with torch.no_grad():
-        parts = [model(part) for part in torch.split(torch.from_numpy(tokens_BT), batch)]
-    answer: NDArray[np.float32] = torch.cat(parts).float().numpy()
+        parts = [model(part).float().cpu() for part in _parts(model, tokens_BT, batch)]
+    answer: NDArray[np.float32] = torch.cat(parts).numpy()
     return answer
+
+
+def _parts(model: Trunk, tokens_BT: NDArray[np.int64], batch: int) -> tuple[Tensor, ...]:
+    """The tokens in pieces, where the model is."""
+    return torch.split(torch.from_numpy(tokens_BT).to(model.norm.device), batch)
 
 
 def _pace(step: int, steps: int) -> float:

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arch import audit, exchange, scoring
 from arch.inside.synthetic import Tokens
-from arch.recipes import Recipe, Run
-from arch.weights import Unreadable, Weights
-from tasks.contract import Failure, FailureKind, Sandbox
+from tasks.contract import Failure, Sandbox
 
 BATCH = 32
 STATES_MB = 64  # of hidden states in one job; they are held in memory on both sides
@@ -53,22 +51,31 @@ class Reply:
     greedy: bool
 
 
+def asker(model: exchange.Model, sandbox: Sandbox, audited: float, states_mb: int = STATES_MB) -> Asker:
+    """Asks that model. Raises Unreadable for weights without a head of the right size."""
+    head_VD = model.read().tensor("head.weight", (model.shape["vocabulary"], model.shape["d_model"]))
+    return Asker(partial(exchange.states, model, sandbox=sandbox), head_VD, audited, states_mb)
+
+
 @dataclass(frozen=True)
 class Asker:
-    """A trained model in the sandbox."""
+    """A trained model in the sandbox: what gives its hidden states, and its head."""
 
-    code: str
-    recipe: Recipe
-    run: Run
-    weights: bytes
-    sandbox: Sandbox
+    hidden: audit.Ask
+    head_VD: NDArray[np.float64]
     audited: float
+    states_mb: int = STATES_MB
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens it knows."""
+        return len(self.head_VD)
 
     def replies(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply for each question, in their order. Raises Stopped."""
         order = sorted(range(len(questions)), key=lambda i: -len(questions[i].tokens))
         replies: dict[int, Reply] = {}
-        for job in _jobs(order, questions, self.recipe.d_model):
+        for job in _jobs(order, questions, self.states_mb * 2**20 // (4 * self.head_VD.shape[1])):
             texts = [np.array(questions[i].tokens[:-1], dtype=np.int64) for i in job]
             states = self._states(texts)
             for i, state_TD in zip(job, states, strict=True):
@@ -81,39 +88,27 @@ class Asker:
         answered = self._ask(batches)
         rows = (row_TD for states_BTD in answered for row_TD in states_BTD)
         states = [row_TD[: len(text)] for row_TD, text in zip(rows, texts, strict=True)]
-        caught = audit.mismatch(self._hidden, texts, states, self._head_VD, self.audited)
+        caught = audit.mismatch(self.hidden, texts, states, self.head_VD, self.audited)
         if caught is not None:
             raise Stopped(caught)
         return states
 
     def _ask(self, batches: Sequence[Tokens]) -> list[NDArray[np.float32]]:
-        answered = self._hidden(batches)
+        answered = self.hidden(batches)
         if isinstance(answered, Failure):
             raise Stopped(answered)
         return answered
 
-    @cached_property
-    def _hidden(self) -> audit.Ask:
-        return partial(exchange.hidden, self.code, self.recipe, self.run, self.weights, sandbox=self.sandbox)
-
-    @cached_property
-    def _head_VD(self) -> NDArray[np.float64]:
-        try:
-            return Weights(self.weights).tensor("head.weight", (self.run.vocabulary, self.recipe.d_model))
-        except Unreadable as error:
-            raise Stopped(Failure(FailureKind.INVALID, str(error))) from None
-
     def _reply(self, question: Question, state_TD: NDArray[np.float32]) -> Reply:
         next_N = np.array(question.tokens[-question.asked :], dtype=np.int64)
-        logarithms_N, greedy_N = scoring.log_probabilities(state_TD[-question.asked :], self._head_VD, next_N)
+        logarithms_N, greedy_N = scoring.log_probabilities(state_TD[-question.asked :], self.head_VD, next_N)
         return Reply(float(logarithms_N.sum()), bool(greedy_N.all()))
 
 
-def _jobs(order: Sequence[int], questions: Sequence[Question], d_model: int) -> Iterator[list[int]]:
-    """Questions in runs whose padded hidden states stay below the limit."""
+def _jobs(order: Sequence[int], questions: Sequence[Question], most: int) -> Iterator[list[int]]:
+    """Questions in runs of at most so many tokens, padding included."""
     job: list[int] = []
     tokens = 0
-    most = STATES_MB * 2**20 // (4 * d_model)
     for i in order:
         longest = len(questions[job[0] if job else i].tokens)
         if job and tokens + longest > most:

@@ -42,8 +42,8 @@ class Benchmarked:
 def benchmarked(asker: Asker, suite: Suite) -> Benchmarked | Failure:
     """The suite's metrics. Raises MachineFault, in one line, where lm-eval, a tokenizer or the hub is missing."""
     text_tokenizer = tokenizer(suite.tokenizer)
-    if text_tokenizer.size > asker.run.vocabulary:
-        known = asker.run.vocabulary
+    if text_tokenizer.size > asker.vocabulary:
+        known = asker.vocabulary
         raise MachineFault(f"the tokenizer {suite.tokenizer} has {text_tokenizer.size} tokens, the model knows {known}")
     with _one_at_a_time:
         model, evaluate = _lm_eval()
@@ -56,6 +56,14 @@ def benchmarked(asker: Asker, suite: Suite) -> Benchmarked | Failure:
         except OverflowError:
             return Failure(FailureKind.INVALID, "a perplexity is too large for a number")
     return _read(results, suite)
+
+
+def require(suite: Suite) -> None:
+    """Load tokenizer and tasks now, before a model is trained for them. Raises MachineFault, in one line."""
+    tokenizer(suite.tokenizer)
+    with _one_at_a_time:
+        _lm_eval()
+        _tasks(suite)
 
 
 def _lm_eval() -> tuple[Any, Any]:

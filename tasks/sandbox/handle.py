@@ -44,6 +44,7 @@ class Limits:
     output_kb: int = 256  # stdout and stderr together; only the tail of it is returned
     answer_kb: int = 1024
     files_mb: int = 0  # bytes that the adapter may hand out beside its answer; the reader holds them in memory
+    work_mb: int = 0  # what may lie in Job.work
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class Job:
     the engine calls `function(candidate_path, request)`; its return value is the answer. A pair of an answer and a
     dictionary of names to bytes hands out files too, e.g. weights. The candidate's code lies at `candidate_path`; the
     adapter imports it when it is ready to.
+
+    A job with GPUs or with a work folder has a process of its own, started for it: nothing is imported beforehand. What
+    it leaves in `work` is seen at the same path by the next job that is given the folder, and by us: links, pipes and
+    lies included.
     """
 
     code: str
@@ -63,6 +68,9 @@ class Job:
     limits: Limits = Limits()
     profile: Profile = "pure"
     data: tuple[Path, ...] = ()  # further files or folders, read-only
+    gpus: int = 0  # how many of the machine's, with the profile gpu-train
+    work: Path | None = None  # a folder that the job may write and that stays: hostile ground afterwards
+    loopback: bool = False  # sockets, in a network that holds this job alone
 
 
 @dataclass(frozen=True, slots=True)

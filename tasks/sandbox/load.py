@@ -19,7 +19,7 @@ class Load:
 
     def __init__(self, folder: Path | None = None) -> None:
         """`folder` must exist and be writable; by default one that only this user can enter. Raises OSError."""
-        base = folder or _private_folder()
+        base = folder or private_folder()
         self._running = base / "running.lock"
         self._next = base / "next.lock"
 
@@ -41,7 +41,8 @@ class Load:
             yield
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
+    """A folder on this machine that is this user's alone, for locks. Raises OSError."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp", f"nightshift-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():

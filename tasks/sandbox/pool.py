@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cognition.records import Failure, FailureKind, MachineFault
-from tasks.sandbox import scratch, session, tiers, verdict
+from tasks.sandbox import gpus, scratch, session, tiers, verdict
 from tasks.sandbox.handle import Finished, HostOverloaded, Job, Limits, SandboxUnavailable
 from tasks.sandbox.inside import landlock, proctree, seccomp
 from tasks.sandbox.load import Load
@@ -39,11 +39,12 @@ def open_sandbox(
     unsafe: bool = False,
     zygotes: int = 1,
     preload: tuple[str, ...] = PRELOAD,
+    gpu_root: Path = gpus.ROOT,
 ) -> Pool:
     """A sandbox of the best tier that works here, or of the named one. Close it, or use it as a context manager.
 
     `zygotes` jobs run in parallel; `preload` is imported once per zygote, not once per job. Raises SandboxUnavailable.
-    `unsafe` allows the tier that confines nothing, if no other works.
+    `unsafe` allows the tier that confines nothing, if no other works. `gpu_root` is where GPUs are looked for.
     """
     if tier is not None and tier not in tiers.TIERS:
         raise SandboxUnavailable(f"there is no tier {tier!r}; there are {', '.join(tiers.TIERS)}")
@@ -52,10 +53,10 @@ def open_sandbox(
         if candidate is tiers.UNSAFE and not unsafe:
             raise SandboxUnavailable("the tier 'unsafe' confines nothing and needs consent: --unsafe-no-sandbox")
         if not (problem := probe(candidate, scratch_root)):
-            return Pool(scratch_root, candidate, zygotes, preload)
+            return Pool(scratch_root, candidate, zygotes, preload, gpu_root)
         problems.append(f"{candidate.name}: {problem} (to get it: {tiers.ADVICE.get(candidate.name, 'needs Linux')})")
     if unsafe and tier is None and not probe(tiers.UNSAFE, scratch_root):
-        return Pool(scratch_root, tiers.UNSAFE, zygotes, preload)
+        return Pool(scratch_root, tiers.UNSAFE, zygotes, preload, gpu_root)
     raise SandboxUnavailable("candidate code cannot be confined here. " + "; ".join(problems))
 
 
@@ -94,8 +95,15 @@ def _missing(tier: Tier) -> str:
 class Pool:
     """The engine's `Sandbox`: up to `zygotes` jobs in parallel, each on a warm zygote of its own."""
 
-    def __init__(self, scratch_root: Path, tier: Tier, zygotes: int, preload: tuple[str, ...]) -> None:
-        self._tier, self._preload, self._most = tier, preload, zygotes
+    def __init__(
+        self,
+        scratch_root: Path,
+        tier: Tier,
+        zygotes: int,
+        preload: tuple[str, ...],
+        gpu_root: Path = gpus.ROOT,
+    ) -> None:
+        self._tier, self._preload, self._most, self._gpu_root = tier, preload, zygotes, gpu_root
         self._scratch_root = scratch_root.absolute()
         self._scratch_root.mkdir(parents=True, exist_ok=True)
         self._slots = threading.Semaphore(zygotes)
@@ -113,12 +121,23 @@ class Pool:
     def run(self, job: Job) -> Finished | Failure:
         """Run one job to its end; waits for a free zygote first. Raises MachineFault if the host is to blame."""
         _validate(job)
-        job = dataclasses.replace(job, adapter=job.adapter.resolve(), data=tuple(path.resolve() for path in job.data))
+        self._refuse_what_the_tier_has_not(job)
+        data, work = tuple(path.resolve() for path in job.data), job.work and job.work.resolve()
+        job = dataclasses.replace(job, adapter=job.adapter.resolve(), data=data, work=work)
         try:
             with self._slots:
-                return self._run(job)
+                return self._judged(job) if job.gpus else self._run(job)
         except OSError as error:
             raise MachineFault(f"the sandbox cannot run a job: {error}") from error
+
+    def _refuse_what_the_tier_has_not(self, job: Job) -> None:
+        if job.gpus and (problem := gpus.problem(job.gpus, self._gpu_root)):
+            raise SandboxUnavailable(f"the profile gpu-train cannot be had: {problem}")
+        if (job.gpus or job.loopback) and not (self._tier.namespaces or self._tier is tiers.UNSAFE):
+            wanted = "GPUs need a /proc" if job.gpus else "sockets need a network"
+            raise SandboxUnavailable(
+                f"{wanted} that shows this job alone, which the tier {self.tier} has not: {tiers.ADVICE['bubblewrap']}"
+            )
 
     def _run(self, job: Job) -> Finished | Failure:
         """Beside other jobs; if the host had no time or memory for it, once more with nothing of ours beside it."""
@@ -163,7 +182,15 @@ class Pool:
         self.close()
 
     def _attempt(self, job: Job) -> verdict.Ending:
-        zygote = self._take(View(job.adapter, job.data))
+        with contextlib.ExitStack() as stack:
+            share = None
+            if job.gpus:
+                mine = stack.enter_context(gpus.held(gpus.found(self._gpu_root), job.gpus))
+                share = gpus.share(mine, self._gpu_root)
+            return self._on_zygote(job, View(job.adapter, job.data, job.work, share))
+
+    def _on_zygote(self, job: Job, view: View) -> verdict.Ending:
+        zygote = self._take(view)
         healthy = False
         try:
             with self._scratch(zygote) as folder:
@@ -175,6 +202,8 @@ class Pool:
 
     def _take(self, view: View) -> Zygote:
         """A warm zygote that shows what the job needs, or a new one in place of one that does not."""
+        if view.is_for_one_job:
+            return Zygote(self._tier, view, (), self._scratch_root, next(self._numbers))
         surplus: Zygote | None = None
         with self._lock:
             if self._closed:
@@ -192,7 +221,7 @@ class Pool:
     def _give_back(self, zygote: Zygote, healthy: bool) -> None:
         surplus = [zygote]
         with self._lock:
-            if healthy and not self._closed and zygote.jobs < JOBS_PER_ZYGOTE:
+            if healthy and not self._closed and not zygote.view.is_for_one_job and zygote.jobs < JOBS_PER_ZYGOTE:
                 self._idle.append(zygote)
                 surplus = self._idle[: -self._most]
                 self._idle = self._idle[-self._most :]
@@ -222,9 +251,9 @@ def _validate(job: Job) -> None:
         raise ValueError(f"entry is 'module:function', not {job.entry!r}")
     if job.limits.processes < 1:
         raise ValueError(f"processes counts the candidate itself, so at least 1, not {job.limits.processes}")
-    if job.profile == "gpu-train":
-        raise SandboxUnavailable("the profile gpu-train is not built yet; use cpu-train")
-    for path in (job.adapter, *job.data):
+    if (job.profile == "gpu-train") != (job.gpus > 0):
+        raise ValueError(f"GPUs come with the profile gpu-train and it with GPUs, not {job.gpus} with {job.profile}")
+    for path in (job.adapter, *job.data, *([] if job.work is None else [job.work])):
         if not path.exists():
             raise MachineFault(
                 f"{path} is to be bound into the sandbox but does not exist: {os.strerror(errno.ENOENT)}"

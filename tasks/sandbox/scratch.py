@@ -29,6 +29,20 @@ def usage(folder: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
     return total, files
 
 
+def hand_over(folder: Path, uid: int | None) -> None:
+    """Give a work folder, with the plain files in it, to the user id that is to write it; None: to nobody else.
+
+    An earlier job may have left anything there, so links are not followed. Raises OSError.
+    """
+    if uid is None:
+        return
+    os.chown(folder, uid, uid, follow_symlinks=False)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                os.chown(entry.path, uid, uid, follow_symlinks=False)
+
+
 def _size(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_blocks * BLOCK

@@ -132,10 +132,13 @@ def _message(zygote: Zygote, job: Job, folder: Path | None, supervisor: int) -> 
         "request": job.request,
         "scratch": str(folder),
         "readable": [*zygote.readable, *tiers.READABLE_DEVICES],
-        "writable": list(tiers.WRITABLE_DEVICES),
+        "writable": [*tiers.WRITABLE_DEVICES, *([] if job.work is None else [str(job.work)])],
+        "loopback": job.loopback,
+        "has_gpus": job.gpus > 0,
         "cpu_s": limits.cpu_s,
         "data_bytes": int((limits.memory_mb + status_mb(supervisor).get("VmData", 0.0)) * 2**20),
         "disk_bytes": limits.disk_mb * 2**20,
+        "file_bytes": max(limits.disk_mb, limits.work_mb) * 2**20,
         "files": most_files(limits.disk_mb),
         "processes": limits.processes,
         "cpus": _processors(zygote.index, limits.processes),
@@ -200,7 +203,9 @@ class _Watch:
         namespaces: bool,
         group: cgroup.MemoryCgroup | None,
     ) -> None:
-        self._limits, self._folder, self._namespaces, self._group = job.limits, folder, namespaces, group
+        self._limits, self._namespaces, self._group = job.limits, namespaces, group
+        allowed_mb = ((folder, job.limits.disk_mb), (job.work, job.limits.work_mb))
+        self._folders = [(path, size_mb) for path, size_mb in allowed_mb if path is not None]
         self._supervisor, self._supervisor_fd = supervisor, supervisor_fd
         self.usage = Usage(supervisor, status_mb(supervisor).get("RssAnon", 0.0))
         self._status, self._report, self._stdout, self._stderr = bytearray(), bytearray(), bytearray(), bytearray()
@@ -270,17 +275,12 @@ class _Watch:
             ending.stopped = FailureKind.PROCESSES
         elif self.usage.memory_mb > limits.memory_mb or (self._group is not None and self._group.limit_hit()):
             ending.stopped = FailureKind.MEMORY
-        elif self._folder is not None and polls % DISK_POLL_EVERY == 0 and self._disk_used_up(self._folder):
+        elif polls % DISK_POLL_EVERY == 0 and any(_used_up(*folder) for folder in self._folders):
             ending.stopped = FailureKind.DISK
         elif self.usage.cpu_s > limits.cpu_s:
             ending.stopped = FailureKind.CPU_TIME
         elif now_s - self._started_s > limits.wall_s:
             ending.wall_used_up = True
-
-    def _disk_used_up(self, folder: Path) -> bool:
-        most_bytes, files = self._limits.disk_mb * 2**20, most_files(self._limits.disk_mb)
-        used_bytes, used_files = scratch.usage(folder, most_bytes, files)
-        return used_bytes > most_bytes or used_files > files
 
     def _read(self, timeout_s: float) -> bool:
         """Wait for something to read and read it. False if there was nothing."""
@@ -306,6 +306,12 @@ class _Watch:
         if len(self._report) > self._limits.answer_kb * 1024 + self._limits.files_mb * 2**20 + REPORT_SPARE:
             return FailureKind.INVALID
         return None
+
+
+def _used_up(folder: Path, most_mb: int) -> bool:
+    most_bytes, files = most_mb * 2**20, most_files(most_mb)
+    used_bytes, used_files = scratch.usage(folder, most_bytes, files)
+    return used_bytes > most_bytes or used_files > files
 
 
 def _finish(ending: Ending, watch: _Watch, group: cgroup.MemoryCgroup | None) -> None:

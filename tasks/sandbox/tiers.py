@@ -12,7 +12,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.sandbox.gpus import Share
+
 INSIDE = Path(__file__).resolve().parent / "inside"
+SHARED_MEMORY = "/dev/shm"
 SYSTEM_PATHS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/nix/store")
 READABLE_DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
 WRITABLE_DEVICES = ("/dev/null",)
@@ -68,8 +71,13 @@ def readable_paths(adapter: Path, data: tuple[Path, ...]) -> list[str]:
     return [*SYSTEM_PATHS, *python_paths(), *dict.fromkeys(ours)]
 
 
-def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
-    """A file tree that holds nothing but `readable`; nothing in it can be written before a job mounts its scratch."""
+def bubblewrap_command(
+    readable: list[str], *, as_root: bool, work: Path | None = None, share: Share | None = None
+) -> list[str]:
+    """A file tree that holds nothing but `readable`, what a job with GPUs is shown, and a work folder.
+
+    Nothing in it but the work folder can be written before a job mounts its scratch.
+    """
     command = [shutil.which("bwrap") or "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     command += ["--unshare-cgroup-try", "--as-pid-1", "--cap-drop", "ALL"]
     command += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]  # gone before a candidate runs
@@ -78,7 +86,9 @@ def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
     else:
         command += ["--unshare-user"]
     devices = (*READABLE_DEVICES, *WRITABLE_DEVICES)
-    parents = {parent for path in (*readable, *devices) for parent in Path(path).parents if parent != Path("/")}
+    shown = () if share is None else (*share.devices, *share.readable)
+    places = (*readable, *devices, *(place for _, place in shown), *([] if work is None else [str(work)]))
+    parents = {parent for path in places for parent in Path(path).parents if parent != Path("/")}
     for parent in sorted(parents):  # left to itself, bubblewrap closes them to all but its own user
         command += ["--perms", "0755", "--dir", str(parent)]
     for path in readable:
@@ -88,12 +98,26 @@ def bubblewrap_command(readable: list[str], *, as_root: bool) -> list[str]:
             command += ["--ro-bind-try", path, path]
     for device in devices:
         command += ["--dev-bind", device, device]
+    if share is not None:
+        command += _gpu_arguments(share)
+    if work is not None:
+        command += ["--bind", str(work), str(work)]
     if Path("/tmp") not in parents:
         command += ["--symlink", "/scratch", "/tmp"]
     return [*command, "--dir", "/scratch", "--remount-ro", "/", "--chdir", "/", "--"]
 
 
-def candidate_uid(readable: list[str], scratch_root: Path, tier: Tier) -> int | None:
+def _gpu_arguments(share: Share) -> list[str]:
+    """CUDA wants /proc: one that shows the sandbox's own processes, read-only. /dev/shm is mounted by each job."""
+    command = ["--proc", "/proc", "--remount-ro", "/proc", "--dir", SHARED_MEMORY]
+    for path, place in share.readable:
+        command += ["--ro-bind", path, place]
+    for path, place in share.devices:
+        command += ["--dev-bind", path, place]
+    return command
+
+
+def candidate_uid(readable: list[str], writable: list[Path], tier: Tier) -> int | None:
     """The user id candidates get from an engine that is root; None: they keep ours (without any capability).
 
     Root's own files are often closed to others (a Python in root's home). With a mount namespace only the end of a
@@ -105,7 +129,7 @@ def candidate_uid(readable: list[str], scratch_root: Path, tier: Tier) -> int | 
     files = [
         file for path in paths if path.is_dir() and path not in map(Path, python_paths()) for file in path.iterdir()
     ]
-    parents = [] if tier.namespaces else [*scratch_root.parents, *(parent for path in paths for parent in path.parents)]
+    parents = [] if tier.namespaces else [parent for path in (*writable, *paths) for parent in path.parents]
     if all(_open_to_others(path) for path in (*paths, *files, *parents)):
         return FIRST_UID + os.getpid() % UIDS
     return None

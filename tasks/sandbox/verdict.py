@@ -80,7 +80,7 @@ def _limit_text(kind: FailureKind, limits: Limits) -> str:
         FailureKind.CPU_TIME: f"used more than {limits.cpu_s:g} s of CPU time",
         FailureKind.MEMORY: f"used more than {limits.memory_mb} MB of memory",
         FailureKind.PROCESSES: f"started more than {limits.processes} process(es) or thread(s), itself included",
-        FailureKind.DISK: f"wrote more than {limits.disk_mb} MB, or too many files",
+        FailureKind.DISK: f"wrote more than {max(limits.disk_mb, limits.work_mb)} MB, or too many files",
         FailureKind.OUTPUT: f"printed more than {limits.output_kb} KB",
         FailureKind.INVALID: f"answered with more than {limits.answer_kb} KB and {limits.files_mb} MB of files",
     }

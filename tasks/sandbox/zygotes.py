@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from cognition.records import MachineFault
-from tasks.sandbox import tiers
+from tasks.sandbox import scratch, tiers
+from tasks.sandbox.gpus import Share
 from tasks.sandbox.inside import proctree
 from tasks.sandbox.tiers import INSIDE, Tier
 
@@ -48,6 +49,13 @@ class View:
 
     adapter: Path
     data: tuple[Path, ...] = ()
+    work: Path | None = None
+    share: Share | None = None  # of the machine's GPUs
+
+    @property
+    def is_for_one_job(self) -> bool:
+        """What a job can change, or a GPU, is shown to that job alone: its zygote imports nothing and ends with it."""
+        return self.work is not None or self.share is not None
 
     def covers(self, other: View) -> bool:
         """Whether a job that needs `other` can run here: our own adapters are visible everywhere."""
@@ -60,7 +68,10 @@ class Zygote:
     def __init__(self, tier: Tier, view: View, preload: tuple[str, ...], scratch_root: Path, index: int) -> None:
         self.tier, self.view, self.index, self.jobs = tier, view, index, 0
         readable = tiers.readable_paths(view.adapter, view.data)
-        self.uid = tiers.candidate_uid(readable, scratch_root, tier)
+        unmounted = [scratch_root] if view.work is None else [scratch_root, view.work]
+        self.uid = tiers.candidate_uid(readable, unmounted, tier)
+        if view.work is not None:
+            scratch.hand_over(view.work, self.uid)
         self.readable = readable
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the zygote
         self._control, theirs = socket.socketpair()
@@ -118,11 +129,13 @@ class Zygote:
         python = [sys.executable, "-s", "-P", "-B", "-c", START.format(folder=str(INSIDE.parent)), json.dumps(settings)]
         wrapper = []
         if self.tier.namespaces:
-            wrapper = tiers.bubblewrap_command(self.readable, as_root=os.geteuid() == 0)
+            wrapper = tiers.bubblewrap_command(
+                self.readable, as_root=os.geteuid() == 0, work=self.view.work, share=self.view.share
+            )
         try:
             return subprocess.Popen(
                 [*wrapper, *python],
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | (dict(self.view.share.environment) if self.view.share else {}),
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

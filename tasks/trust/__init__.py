@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from tasks.trust.evidence import Bounds, bounds, log_e_value
 from tasks.trust.gains import Summary, paired, summary
-from tasks.trust.race import Rules, Standing, Verdict, judged, wanted
+from tasks.trust.race import Rules, Standing, Verdict, judged, judged_on_all, wanted
 from tasks.trust.spending import level
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Verdict",
     "bounds",
     "judged",
+    "judged_on_all",
     "level",
     "log_e_value",
     "paired",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tasks.trust.evidence import SCALE, Bounds, bounds, log_e_of_t, log_e_value
@@ -82,7 +82,34 @@ def judged(gains: Sequence[float], number: int, rules: Rules) -> Standing:
     return Standing(_verdict(seen, at is not None, share, rules), seen, found, share, seen.n >= rules.cap)
 
 
-def wanted(measured: Mapping[str, Sequence[float]], numbers: Mapping[str, int], rules: Rules) -> dict[str, int]:
+def judged_on_all(
+    gains: Sequence[float], parts: Mapping[str, Sequence[float]], number: int, rules: Rules
+) -> tuple[Standing, tuple[str, ...]]:
+    """Where a finalist stands that must gain on the whole and on every part; and the parts that held it back.
+
+    Each part is tested at the finalist's full share of alpha: who is promoted has passed every test, so the chance of
+    a promotion without a gain somewhere is no larger than that of one test. The gate is the whole's; a part's is 0.
+
+    >>> sure, unsure = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9], [0.1, -0.2, 0.3, -0.4, 0.2, -0.1]
+    >>> found, held = judged_on_all(sure, {"loss": sure, "tasks": unsure}, 1, Rules(cap=6))
+    >>> found.verdict, held
+    (<Verdict.NOT_PROMOTED: 'not promoted'>, ('tasks',))
+    """
+    whole = judged(gains, number, rules)
+    verdicts = {name: judged(part, number, replace(rules, gate=0.0)).verdict for name, part in parts.items()}
+    short = tuple(name for name, verdict in verdicts.items() if verdict is not Verdict.PROMOTED)
+    if whole.verdict not in (Verdict.PROMOTED, Verdict.OPEN) or not short:
+        return whole, ()
+    is_settled = any(verdicts[name] is not Verdict.OPEN for name in short)
+    return replace(whole, verdict=Verdict.NOT_PROMOTED if is_settled else Verdict.OPEN), short
+
+
+def wanted(
+    measured: Mapping[str, Sequence[float]],
+    numbers: Mapping[str, int],
+    rules: Rules,
+    parts: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+) -> dict[str, int]:
     """How many further replicates each finalist gets now; those with a verdict are left out, so {} is the end.
 
     >>> wanted({"a": [], "b": [-1.0, -0.9, -1.1, -1.0]}, {"a": 1, "b": 2}, Rules())
@@ -92,7 +119,7 @@ def wanted(measured: Mapping[str, Sequence[float]], numbers: Mapping[str, int], 
     for name, gains in measured.items():
         if len(gains) < rules.first:
             more[name] = rules.first - len(gains)
-        elif judged(gains, numbers[name], rules).verdict is Verdict.OPEN:
+        elif judged_on_all(gains, parts[name] if parts else {}, numbers[name], rules)[0].verdict is Verdict.OPEN:
             more[name] = min(rules.step, rules.cap - len(gains))
     return more
 

@@ -105,9 +105,9 @@ def test_a_larger_mixer_may_compete_on_the_front(torch_sandbox: Sandbox) -> None
 
 
 def test_a_score_of_a_larger_mixer_does_not_rank() -> None:
-    metrics = {"bits_per_byte": 3.0, "recall_accuracy": 0.5, "parameters": 100.0, "state_numbers": 10.0}
+    metrics = {"bits_per_byte": 3.0, "benchmark_accuracy": 0.5, "parameters": 100.0, "state_numbers": 10.0}
     base = Measurements(metrics | {"flops_per_token": 50.0})
-    larger = Measurements(base.metrics | {"recall_accuracy": 0.9, "state_numbers": 11.0})
+    larger = Measurements(base.metrics | {"benchmark_accuracy": 0.9, "state_numbers": 11.0})
     equal = Arch().score([base], [base])
     assert isinstance(equal, Score)
     assert equal.ranks

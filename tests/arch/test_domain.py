@@ -73,7 +73,7 @@ class TestArchContract(DomainContract):
 
 def measured(bits: float, recall: float) -> Measurements:
     sizes = dict.fromkeys(budget.NAMES, 100.0)
-    return Measurements({"bits_per_byte": bits, "recall_accuracy": recall, **sizes})
+    return Measurements({"bits_per_byte": bits, "benchmark_accuracy": recall, **sizes})
 
 
 def fitness(candidate: list[Measurements], baseline: list[Measurements] | None) -> Score:

@@ -16,13 +16,14 @@ import pytest
 
 from arch import exchange
 from arch.corpus import corpus
+from arch.language import asker as asking
 from arch.language import evaluate, local
-from arch.language.asker import Asker, Question, Reply, Stopped
+from arch.language.asker import Asker, Question, Reply
 from arch.language.suites import LOCAL, OFFLINE, Benchmark, Suite
 from arch.language.tokens import Bytes, tokenizer
 from arch.recipes import TINY
 from arch.reference import program
-from arch.weights import Weights
+from arch.weights import Unreadable, Weights
 from tasks.contract import Failure, FailureKind, Finished, Job, MachineFault, Sandbox
 from tests.arch.test_measure import FORWARD, HIDDEN_LEAK
 
@@ -38,7 +39,7 @@ def weights(torch_sandbox: Sandbox) -> bytes:
 
 
 def asker(weights: bytes, sandbox: Sandbox, code: str = program("delta_net"), audited: float = 0.05) -> Asker:
-    return Asker(code, TINY, TEXT, weights, sandbox, audited)
+    return asking.asker(exchange.model_of(code, TINY, TEXT, weights), sandbox, audited)
 
 
 def tokens(text: str) -> tuple[int, ...]:
@@ -99,7 +100,7 @@ def test_no_answer_and_no_gold_number_goes_into_the_sandbox(weights: bytes, torc
     evaluate.benchmarked(asker(weights, counting), Suite(LOCAL[:1], limit=3))
     for job in counting.jobs:
         assert isinstance(job.request, dict)
-        assert set(job.request) == {"shape", "weights", "wants", "batches"}
+        assert set(job.request) == {"shape", "weights", "device", "wants", "batches"}
         assert job.request["wants"] == "hidden"
 
 
@@ -119,8 +120,8 @@ def test_a_model_that_crashes_is_a_failure_and_no_score(weights: bytes, torch_sa
 
 
 def test_weights_without_a_head_are_a_failure(torch_sandbox: Sandbox) -> None:
-    with pytest.raises(Stopped, match="not a safetensors file"):
-        _ = asker(b"", torch_sandbox)._head_VD
+    with pytest.raises(Unreadable, match="not a safetensors file"):
+        asker(b"", torch_sandbox)
 
 
 class Scripted:
@@ -188,7 +189,7 @@ def test_an_unknown_task_is_one_line(weights: bytes, torch_sandbox: Sandbox) -> 
 
 
 def test_a_tokenizer_that_is_too_large_for_the_model_is_refused(weights: bytes, torch_sandbox: Sandbox) -> None:
-    small = Asker("", TINY, TINY.runs[0], weights, torch_sandbox, 0.05)
+    small = Asker(lambda _: [], np.zeros((9, TINY.d_model)), 0.05)
     with pytest.raises(MachineFault, match="the tokenizer bytes has 256 tokens, the model knows 9"):
         evaluate.benchmarked(small, OFFLINE)
 

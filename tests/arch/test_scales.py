@@ -1,4 +1,4 @@
-"""The rungs on GPUs: their sizes are the paper's, their forecast is arithmetic, and none of them starts."""
+"""The rungs on GPUs: their sizes are the paper's, their forecast is arithmetic, and none starts without a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from arch import shards
-from arch.domain import Arch, NoGpuProfile
+from arch.domain import Arch, NoGpu
 from arch.language.suites import DEVELOPMENT, HELD_OUT
 from arch.language.tokens import Bytes
 from arch.reference import program
@@ -19,7 +19,7 @@ from flows.cli import app
 from flows.forecast import before_start
 from flows.home import open_home
 from tasks.artefacts import UriWorkspace
-from tasks.contract import MachineFault, Sandbox
+from tasks.contract import MachineFault, Sandbox, gpu_problem
 
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
@@ -54,10 +54,16 @@ def test_needs_are_gpus_and_a_bound() -> None:
     for name, scale in SCALES.items():
         needs = Arch().needs("train", name)
         assert needs.gpus == scale.gpus
-        assert needs.gpu_s == pytest.approx(2 * 3600 * scale.gpu_h())
+        assert needs.gpu_s == pytest.approx(max(8 * 3600 * scale.gpus, 2 * 3600 * scale.gpu_h()))
     assert Arch().needs("train", "laptop").gpus == 0
 
 
+@pytest.fixture
+def no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arch.domain.gpu_problem", lambda gpus: gpu_problem(gpus, tmp_path))
+
+
+@pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("name", ["explore", "middle", "verify", "scale"])
 def test_the_campaigns_refuse_in_one_line_before_they_start(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,13 +71,14 @@ def test_the_campaigns_refuse_in_one_line_before_they_start(
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(tmp_path))
     settings = config.load(str(CAMPAIGNS / f"arch-{name}.toml"), {})
     domain = registry.load(settings.problem, settings.options)
-    with pytest.raises(NoGpuProfile, match=r"no profile gpu-train yet.*GPU-hours") as raised:
+    with pytest.raises(NoGpu, match=r"needed, and this machine has none .*GPU-hours") as raised:
         before_start(settings, domain, open_home())
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("no_gpu")
 def test_training_there_is_refused_and_never_a_score(torch_sandbox: Sandbox, tmp_path: Path) -> None:
-    with pytest.raises(NoGpuProfile):
+    with pytest.raises(NoGpu):
         Arch().train(program("delta_net"), "explore-20m", 1, torch_sandbox, UriWorkspace(tmp_path.as_uri()))
 
 

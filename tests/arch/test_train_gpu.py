@@ -94,7 +94,7 @@ def test_without_consent_it_says_what_is_missing_and_starts_nothing(folder: Path
     done = started(folder, "--shards", str(folder / "shards"), "--out", str(folder / "no"))
     assert done.returncode == 1
     assert done.stdout.startswith("explore-20m: 23M parameters")
-    assert done.stderr.startswith("train_gpu: the sandbox has no profile gpu-train yet")
+    assert done.stderr.startswith("train_gpu: by hand the program runs with your rights: ask for it")
     assert not (folder / "no").exists()
 
 

@@ -91,6 +91,20 @@ def test_what_is_better_is_promoted_and_what_was_lucky_is_not(home: Path, tmp_pa
         assert [e.seed for e in archive.baseline_evaluations("p", "explore")] == [7]
 
 
+def test_a_gain_is_wanted_on_every_part_that_the_problem_names(home: Path, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "TwoSided", sd=0.2)
+    _played(settings, SEED, GOOD, ("# costly\nx = 6.0\n", 6.0))
+    report = _promote(settings)
+    assert _verdicts(report) == {"p-0002": "not promoted", "p-0001": "promoted"}
+    costly, good = report["finalists"]
+    assert costly["gain"] > good["gain"]  # by the fitness alone it would be the better one
+    assert costly["replicates"] == 4  # the cost is clear after the first look, and no further seed is spent
+    assert ("cost" in costly["held_back_by"], good["held_back_by"]) == (True, [])
+    shown = Console(width=200, record=True)
+    promoting.show(shown, report)
+    assert "not promoted: no sure gain on" in shown.export_text()
+
+
 def test_who_is_demoted_is_marked_and_no_longer_the_best(home: Path, tmp_path: Path) -> None:
     settings = _settings(tmp_path, "Quiet", sd=0.0)
     boasted = ("x = -1.0\n", 9.0)  # a lucky score on the rounds' seeds: worse than the baseline on any other

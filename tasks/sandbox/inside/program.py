@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPORT_FD = 3
 TRACE_CHARACTERS = 4000
-OPEN_FILES = 256
+OPEN_FILES, OPEN_FILES_WITH_GPUS = 256, 4096
 IGNORED_BY_SUPERVISOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,6 +66,8 @@ def _lock_down(settings: Settings, job: dict[str, Any], scratch: str) -> None:
     """The order matters: processors, user id, death with the supervisor, limits, privileges, files, system calls."""
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch)
+    if job["has_gpus"]:
+        os.environ.update(TRITON_CACHE_DIR=f"{scratch}/triton", TORCHINDUCTOR_CACHE_DIR=f"{scratch}/inductor")
     os.setsid()
     for number in IGNORED_BY_SUPERVISOR:
         signal.signal(number, signal.SIG_DFL)
@@ -85,23 +87,27 @@ def _lock_down(settings: Settings, job: dict[str, Any], scratch: str) -> None:
         landlock.restrict(job["readable"], [*job["writable"], scratch], version)
     if settings.seccomp:
         scoped = settings.namespaces or (version or 0) >= landlock.SIGNAL_SCOPE_VERSION
-        seccomp.install(seccomp.build(job["processes"], None if scoped else os.getpid(), version))
+        own_pid = None if scoped else os.getpid()
+        seccomp.install(seccomp.build(job["processes"], own_pid, version, loopback=job["loopback"]))
 
 
 def _limit(job: dict[str, Any]) -> None:
-    """Limits per process, the second line behind the engine's limits on the whole tree."""
+    """Limits per process, the second line behind the engine's limits on the whole tree.
+
+    CUDA reserves address space as large as all memories together and pins pages: there the engine's watch is alone.
+    """
     cpu_s = int(job["cpu_s"]) + 2
     limits = {
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_DATA: job["data_bytes"],
-        resource.RLIMIT_FSIZE: job["disk_bytes"],
-        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_FSIZE: job["file_bytes"],
+        resource.RLIMIT_NOFILE: OPEN_FILES_WITH_GPUS if job["has_gpus"] else OPEN_FILES,
         resource.RLIMIT_NPROC: job["process_ceiling"],
-        resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: 256,
     }
+    if not job["has_gpus"]:
+        limits |= {resource.RLIMIT_DATA: job["data_bytes"], resource.RLIMIT_MEMLOCK: 0}
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -42,9 +42,6 @@ REFUSED: Table = {
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "shmdt": (67, 197), "semget": (64, 190),
     "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189),
     "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "mq_notify": (244, 184),
-    # the network; socketpair stays (asyncio needs it)
-    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202),
-    "accept4": (288, 242),
     # the machine
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106), "kexec_load": (246, 104),
     "kexec_file_load": (320, 294), "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225),
@@ -56,6 +53,11 @@ REFUSED: Table = {
     "setpriority": (141, 140), "sched_setscheduler": (144, 119), "sched_setattr": (314, 274),
     "sched_setparam": (142, 118), "sched_setaffinity": (203, 122), "ioprio_set": (251, 30), "mbind": (237, 235),
     "migrate_pages": (256, 238), "move_pages": (279, 239), "set_mempolicy": (238, 237),
+}  # fmt: skip
+#: The network; socketpair stays (asyncio needs it). Refused, unless a job has a network of its own.
+NETWORK: Table = {
+    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202),
+    "accept4": (288, 242),
 }  # fmt: skip
 #: Their arguments lie behind a pointer where no filter sees them; callers fall back to the older call.
 UNKNOWN: Table = {"clone3": (435, 435), "openat2": (437, 437), "pwritev2": (328, 287)}
@@ -89,6 +91,7 @@ DIRECT_FLAG = {"x86_64": 0o40000, "aarch64": 0o200000}
 TERMINAL_REQUESTS = (0x5412, 0x541C, 0x8901, 0x8902)  # TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
 OWNER_COMMANDS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: they make the kernel send signals for the caller
 AF_UNIX = 1
+LOOPBACK_FAMILIES = (AF_UNIX, 2, 10, 16)  # IP, IPv6, and netlink, by which libraries list the network's devices
 
 Instruction = tuple[int, int, int, int]
 
@@ -98,10 +101,11 @@ def supported() -> bool:
     return platform.machine() in ARCHITECTURES
 
 
-def build(processes: int, own_pid: int | None, landlock_version: int | None) -> bytes:
+def build(processes: int, own_pid: int | None, landlock_version: int | None, *, loopback: bool = False) -> bytes:
     """The filter. `processes` 1: a further process or thread kills the candidate. `own_pid`: signals only to itself.
 
-    `landlock_version`: hidden files are hidden by Landlock of this version; None: by a mount namespace.
+    `landlock_version`: hidden files are hidden by Landlock of this version; None: by a mount namespace. `loopback`:
+    there is a network namespace, so that sockets lead nowhere else.
     """
     column, architecture = ARCHITECTURES[platform.machine()]
     program: list[Instruction] = [
@@ -113,6 +117,7 @@ def build(processes: int, own_pid: int | None, landlock_version: int | None) -> 
         (RETURN, 0, 0, KILL),
     ]
     tables = [(REFUSED, errno.EPERM), (UNKNOWN, errno.ENOSYS), (WITHOUT_EFFECT, 0)]
+    tables += [] if loopback else [(NETWORK, errno.EPERM)]
     if landlock_version is not None:
         tables.append((CHANGE_HIDDEN_FILES, errno.EPERM))
         tables += [(TRUNCATE, errno.EPERM)] if landlock_version < 3 else []
@@ -121,6 +126,8 @@ def build(processes: int, own_pid: int | None, landlock_version: int | None) -> 
             program += _when(numbers[column], [(RETURN, 0, 0, ERRNO | action)])
     for numbers in FORKS.values():
         program += _when(numbers[column], _fork_rule(processes))
+    if loopback:
+        program += _when(NETWORK["socket"][column], _refuse_unless(0, *LOOPBACK_FAMILIES))
     program += _argument_rules(column, own_pid)
     program.append((RETURN, 0, 0, ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
@@ -146,10 +153,11 @@ def _refuse_if(test: int, argument: int, values: tuple[int, ...]) -> list[Instru
     return [(LOAD, 0, 0, ARGUMENTS_AT + 8 * argument), *tests, (RETURN, 0, 0, ALLOW), refuse]
 
 
-def _refuse_unless(argument: int, value: int) -> list[Instruction]:
-    """EPERM unless the argument's lower half has this value."""
+def _refuse_unless(argument: int, *values: int) -> list[Instruction]:
+    """EPERM unless the argument's lower half has one of these values."""
     load = (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument)
-    return [load, (JUMP_EQUAL, 0, 1, value), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ERRNO | errno.EPERM)]
+    tests: list[Instruction] = [(JUMP_EQUAL, len(values) - index, 0, value) for index, value in enumerate(values)]
+    return [load, *tests, (RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW)]
 
 
 def _fork_rule(processes: int) -> list[Instruction]:

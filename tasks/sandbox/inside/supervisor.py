@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HELLO = b"H"
 LENGTH = struct.Struct("!Q")
 NAMESPACE_SCRATCH = "/scratch"
+SHARED_MEMORY = "/dev/shm"
 SPARE_BYTES = 256 * 1024  # room for the folders and the rounding of a small scratch
 
 
@@ -73,6 +74,8 @@ def _prepare_scratch(settings: Settings, job: dict[str, Any]) -> str:
         scratch = NAMESPACE_SCRATCH
         size = job["disk_bytes"] + len(code) + SPARE_BYTES
         kernel.mount_tmpfs(scratch, size, job["files"])
+        if job["has_gpus"]:  # NCCL and torch hand tensors on there
+            kernel.mount_tmpfs(SHARED_MEMORY, job["disk_bytes"], job["files"])
     Path(scratch, "candidate.py").write_bytes(code)
     return scratch
 

@@ -320,7 +320,8 @@ def test_a_probe_that_finds_a_leak_rejects_the_tier(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("change", "error"),
     [({"entry": "no_colon"}, ValueError), ({"limits": Limits(processes=0)}, ValueError),
-     ({"profile": "gpu-train"}, SandboxUnavailable), ({"adapter": Path("/no/such/folder")}, MachineFault)],
+     ({"profile": "gpu-train"}, ValueError), ({"gpus": 1}, ValueError), ({"work": Path("/no/such")}, MachineFault),
+     ({"adapter": Path("/no/such/folder")}, MachineFault)],
 )  # fmt: skip
 def test_wrong_jobs_are_refused(sandbox: Pool, change: dict[str, object], error: type[Exception]) -> None:
     job = Job("", ADAPTER, "call:main", None, FAST)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import false_winners
-from tasks.trust import Rules, Verdict, judged, wanted
+from tasks.trust import Rules, Verdict, judged, judged_on_all, wanted
 
 RULES = Rules()
 
@@ -104,3 +104,48 @@ def test_rules_that_make_no_sense_are_refused() -> None:
         Rules(alpha=1.0)
     with pytest.raises(ValueError, match="first"):
         Rules(first=1)
+
+
+SURE = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("part", "verdict"),
+    [
+        (SURE, Verdict.PROMOTED),
+        ([0.3, 0.1, -0.1, 0.4, 0.2, -0.05], Verdict.OPEN),  # more seeds may show it
+        ([-1.0, -1.1, -0.9, -1.0, -1.1, -0.9], Verdict.NOT_PROMOTED),  # none will
+        ([0.0] * 6, Verdict.NOT_PROMOTED),
+    ],
+)
+def test_every_part_has_to_gain(part: list[float], verdict: Verdict) -> None:
+    found, held = judged_on_all(SURE, {"loss": SURE, "tasks": part}, 1, RULES)
+    assert found.verdict is verdict
+    assert held == (() if verdict is Verdict.PROMOTED else ("tasks",))
+    more = wanted({"a": SURE}, {"a": 1}, RULES, {"a": {"tasks": part}})
+    assert more == ({"a": RULES.step} if verdict is Verdict.OPEN else {})
+
+
+def test_parts_never_save_who_has_no_gain_on_the_whole() -> None:
+    found, held = judged_on_all([-each for each in SURE], {"tasks": SURE}, 1, RULES)
+    assert (found.verdict, held) == (Verdict.DEMOTED, ())
+
+
+def test_at_the_cap_nothing_stays_open() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        gains, part = rng.normal(1.0, 0.5, 20).tolist(), rng.normal(0.1, 1.0, 20).tolist()
+        found, _ = judged_on_all(gains, {"tasks": part}, 1, RULES)
+        assert found.verdict is not Verdict.OPEN
+
+
+def test_two_tests_promote_no_more_often_than_one_when_a_part_has_no_gain() -> None:
+    rng = np.random.default_rng(2)
+    promoted = sum(
+        judged_on_all(rng.normal(1.0, 0.5, 8).tolist(), {"tasks": rng.normal(0.0, 1.0, 8).tolist()}, 1, RULES)[
+            0
+        ].verdict
+        is Verdict.PROMOTED
+        for _ in range(400)
+    )
+    assert promoted <= 400 * RULES.alpha
