@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cognition.archive import Archive, CallTotal, CandidateDigest, RoundSummary
 from cognition.items import ItemStore
 from cognition.records import Candidate, Cost, Item, Score
-from flows import alerts
+from flows import alerts, measure
 from flows.alerts import AlertsSettings, Budget
 from flows.report import ancestry, attention, provenance, sums
 from flows.report.front import front
@@ -93,6 +93,7 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
             (
                 *attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
                 *_audit(archive, name),
+                *_files(archive, name),
             )
         ),
         front=front(source.digests.values(), goal.objectives),
@@ -114,6 +115,15 @@ def _audit(archive: Archive, name: str) -> tuple[Notice, ...]:
     if known is None or known["level"] == "held":
         return ()
     return (Notice("audit", str(known["sentence"]), urgent=known["level"] == "broken"),)
+
+
+def _files(archive: Archive, name: str) -> tuple[Notice, ...]:
+    """What has changed in the problem's files since the campaign's first run."""
+    known = measure.known_of(archive, name)
+    if known is None:
+        return ()
+    changed = (Notice("measure_changed", sentence, urgent=True) for sentence in known.accepted)
+    return (*changed, *(Notice("told_otherwise", sentence) for sentence in known.told_otherwise))
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:

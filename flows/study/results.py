@@ -57,6 +57,7 @@ class Results:
     alpha: float
     arms: tuple[ArmResult, ...]
     missing: dict[str, str]  # cells that are not complete, and why
+    remarks: tuple[str, ...] = ()  # of files that changed between cells
 
 
 def title_of(study: StudySettings) -> str:
@@ -79,6 +80,7 @@ def results_of(study: StudySettings, ran: Ran) -> Results:
         study.alpha,
         tuple(_corrected(lines, study)),
         ran.unfinished,
+        ran.remarks,
     )
 
 

@@ -80,7 +80,7 @@ def notes(results: Results) -> list[str]:
     if results.missing:
         listed = "; ".join(f"{campaign}: {reason}" for campaign, reason in sorted(results.missing.items())[:5])
         said.append(f"Not complete and left out: {len(results.missing)} cells ({listed}).")
-    return said
+    return [*said, *results.remarks]
 
 
 def markdown(results: Results) -> str:

@@ -100,6 +100,8 @@ def test_audits_and_sources_are_remembered_once(archive: Archive) -> None:
     assert archive.audit_of("k") == {"tried": 3}
     assert archive.audit_of("another") is None
     assert archive.source_of(NAME) is None
+    assert archive.note_source(NAME, "mended before anything is recorded") != "abc"
     assert archive.note_source(NAME, "abc") == "abc"
+    played(archive, 0, 1.0)
     assert archive.note_source(NAME, "def") == "abc"
     assert archive.source_of(NAME) == "abc"
