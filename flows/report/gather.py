@@ -46,6 +46,11 @@ class _Source:
         return next((line for line in self.lines if line.index == 0), None)
 
     @property
+    def demoted(self) -> dict[str, str]:
+        """Who is no longer among the best, and why, by candidate."""
+        return {line.candidate: line.retest for line in self.lines if line.candidate and line.retest}
+
+    @property
     def evolved(self) -> dict[str, CandidateDigest]:
         return {id: digest for id, digest in self.digests.items() if digest.round_index > 0}
 
@@ -57,11 +62,12 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
     found = archive.best(name)
     best = None if found is None else _best(archive, found, source.baseline)
     chain, left_out = ancestry.lineage(best.id if best else None, source.digests)
-    better = ancestry.improving(source.digests)
-    holding = alerts.replay(settings, sums.facts_of(source.rounds, occasion.budgets)).holding
+    demoted = source.demoted
+    better = ancestry.improving(source.digests, demoted)
+    holding = alerts.replay(settings, sums.facts_of(source.rounds, occasion.budgets, demoted)).holding
     faults = sums.faults(source.rounds)
     items = _items_named(archive, source.evolved)
-    winning = provenance.winners(source.evolved, source.baseline.fitness if source.baseline else None)
+    winning = provenance.winners(source.evolved, source.baseline.fitness if source.baseline else None, demoted)
     tiers = (digest.sandbox_tier for digest in source.digests.values())
     return Report(
         campaign=name,
@@ -96,7 +102,7 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
                 *_files(archive, name),
             )
         ),
-        front=front(source.digests.values(), goal.objectives),
+        front=front(source.digests.values(), goal.objectives, demoted),
     )
 
 

@@ -95,7 +95,7 @@ def _few(results: Results) -> str:
         return ""
     return (
         f"With {min(pairs)} pairs the corrected p is never below {least:.3g}: too few to find anything at "
-        f"{results.alpha:g}, whatever the intervals say. They want roughly normal differences, which so few cannot show."
+        f"{results.alpha:g}, whatever the intervals say. They want roughly normal differences."
     )
 
 
