@@ -48,6 +48,14 @@ class ArmStore:
         with self.database.read() as tx:
             return [Tried(row.model, _gain(row.fitness, row.parent), row.dollars) for row in tx.execute(query)]
 
+    def researcher_of(self, round_id: str) -> str:
+        """The model that the round's Researcher was asked from first; "" if it was not asked yet."""
+        query = select(model_calls.c.model).where(
+            model_calls.c.round_id == round_id, model_calls.c.role == "researcher"
+        )
+        with self.database.read() as tx:
+            return tx.execute(query.order_by(model_calls.c.id).limit(1)).scalar() or ""
+
 
 def _gain(fitness: float | None, parent: float | None) -> float:
     return 0.0 if fitness is None or parent is None else max(0.0, fitness - parent)
