@@ -147,12 +147,21 @@ def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool, measure_c
         if measure_changed:
             measure.accept(archive, settings, domain)
         measure.refuse_changed(archive, settings, domain)
+        shared = measure.shared_with(archive, settings, domain)
     expected = forecast.before_start(settings, domain, home)
     ui = runtime.enter(home, ephemeral=ephemeral)
     screen = errors if as_json else console
     if ui:
         screen.print(f"Prefect UI {ui}  (stop it with `nightshift down`)")
     screen.print(expected, soft_wrap=True)
+    if shared:
+        screen.print(
+            safe(
+                f"another problem is called {domain.name} too, that of {shared}: they share their cognition items. "
+                'Another `name` in problem.py, or retrieve.cognition = "own", keeps them apart'
+            ),
+            soft_wrap=True,
+        )
     with live.LiveView(screen, metric) as view:
         progress.watch(view)
         ended = runtime.run_campaign(

@@ -30,6 +30,7 @@ class Known:
     files: Files
     told_otherwise: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()  # changes of the measure that somebody accepted
+    domain: str = ""  # the problem's own name, under which its cognition items are
 
 
 def refuse_changed(archive: Archive, settings: Settings, domain: Domain) -> None:
@@ -61,7 +62,7 @@ def note(archive: Archive, settings: Settings, domain: Domain) -> None:
     """Remember the files of a campaign that begins, and what those who propose are told otherwise since."""
     now, known = problem_source.parts_of(settings.problem, domain), known_of(archive, settings.name)
     if known is None or not _has_scores(archive, settings.name):
-        known = Known(now)
+        known = Known(now, domain=domain.name)
     elif changed := differing(known.files.told, now.told):
         sentence = f"what proposers are told changed after {_so_far(archive, settings.name)}: {changed}"
         known = replace(
@@ -76,13 +77,25 @@ def accept(archive: Archive, settings: Settings, domain: Domain) -> None:
     if not changed:
         return
     now, known = problem_source.parts_of(settings.problem, domain), known_of(archive, settings.name)
-    known = known or Known(now)
+    known = known or Known(now, domain=domain.name)
     sentence = (
         f"the measure was changed after {_so_far(archive, settings.name)} ({changed}), and that was accepted "
         "(--measure-changed): scores before and after it, the baseline's among them, are not of one measure"
     )
     files = Files(now.measure, known.files.told)
     _keep(archive, settings, replace(known, files=files, accepted=(*known.accepted, sentence)))
+
+
+def shared_with(archive: Archive, settings: Settings, domain: Domain) -> str:
+    """A campaign of another problem that has the same name, and so the same cognition items; "" if there is none."""
+    if settings.retrieve.cognition != "shared":
+        return ""
+    for other in archive.campaigns():
+        if other.problem != settings.problem and other.settings.get("retrieve", {}).get("cognition") != "own":
+            known = known_of(archive, other.name)
+            if known is not None and known.domain == domain.name:
+                return f"{other.name} ({other.problem})"
+    return ""
 
 
 def known_of(archive: Archive, campaign: str) -> Known | None:

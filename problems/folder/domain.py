@@ -25,6 +25,7 @@ from problems.folder import seeds
 from tasks import knowledge, trees
 from tasks.contract import (
     JSON,
+    JUDGE_LOG,
     BaseDomain,
     Brief,
     Failure,
@@ -48,6 +49,7 @@ from tasks.contract import (
 
 INSIDE = Path(__file__).parent / "inside"
 ANSWER = "answer.json"
+MOST_TOLD_CHARS = 200
 SECTIONS = ("goal", "program contract", "notes")
 
 
@@ -156,8 +158,8 @@ class FolderProblem(BaseDomain):
         except MachineFault:  # not the answer's doing
             raise
         except Exception as error:  # noqa: BLE001  # the edge to a judge that met an answer it did not expect
-            reason = f"the judge cannot read the answer: {type(error).__name__}: {error}"
-            return Failure(FailureKind.INVALID, reason, traceback.format_exc()[-2_000:])
+            workspace.write(JUDGE_LOG, traceback.format_exc().encode("utf-8", "replace"))
+            return Failure(FailureKind.INVALID, f"the judge cannot read the answer: {told_of(error)}")
         if wrong := [name for name, value in numbers.items() if not math.isfinite(value)]:
             return Failure(FailureKind.INVALID, f"{', '.join(wrong)} is not a finite number")
         return Measurements(numbers, logs=trained.logs, cost=trained.cost, artefacts=trained.artefacts)
@@ -238,6 +240,17 @@ class FolderProblem(BaseDomain):
         if not frame.exists():
             raise ProblemError(f"{frame} is missing: the program around the blocks, with a line `# {{blocks}}`")
         return frame
+
+
+def told_of(error: Exception) -> str:
+    """What a candidate's author may know of an error in trusted code: its kind and one line, without places of files.
+
+    >>> told_of(OSError("no table\\nin /home/me/problem/hidden.csv")), told_of(ValueError("bad: '/a/b.csv'"))
+    ('OSError: no table', "ValueError: bad: 'b.csv'")
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)*", "", lines[0]) if lines else ""
+    return f"{type(error).__name__}: {text[:MOST_TOLD_CHARS]}".rstrip(": ")
 
 
 def mean_score(values: Sequence[float]) -> Score | Failure:

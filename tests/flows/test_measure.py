@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,18 @@ def test_what_the_audit_belongs_to_is_what_a_campaign_is_refused_by(problem: Pat
     assert first_run._key(engine, settings) == before
     _edited(problem / "problem.py", "return {", "return {'extra': 1.0, ")
     assert first_run._key(engine, settings) != before
+
+
+def test_two_folders_of_one_name_are_told_to_share_what_they_know(
+    problem: Path, archive: Archive, tmp_path: Path
+) -> None:
+    domain = _begun(archive, _settings(problem))
+    shutil.copytree(problem, tmp_path / "copy")
+    other = _settings(tmp_path / "copy", "copied")
+    assert measure.shared_with(archive, other, domain) == f"{NAME} ({problem})"
+    assert measure.shared_with(archive, _settings(problem, "another"), domain) == ""
+    apart = _settings(tmp_path / "copy", "copied", retrieve={"cognition": "own"})
+    assert measure.shared_with(archive, apart, domain) == ""
 
 
 def _cell_begun(archive: Archive, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
