@@ -113,6 +113,10 @@ class FolderProblem(BaseDomain):
         """What one run of the program may take: `limits`, unless they depend on an option."""
         return self.limits
 
+    def tick_s(self) -> float:
+        """Above 0: the program's clocks count how often they are asked, each time as so many seconds. The real ones."""
+        return 0.0
+
     def check(self, code: str) -> list[Issue]:
         """The program has the entry function at its top level, and every file keeps the rules."""
         if self._brief.tree is not None and (refused := trees.refusal(self._brief, code)) is not None:
@@ -137,7 +141,7 @@ class FolderProblem(BaseDomain):
         """Call the program, and keep its answer as it came."""
         files = None if self._brief.tree is None else tree.read(code)
         request = {"entry": self.entry, "arguments": self.request(rung, seed), "files": files}
-        job = Job(code, INSIDE, "adapter:call", request, self.allowed())
+        job = Job(code, INSIDE, "adapter:call", request, self.allowed(), tick_s=self.tick_s())
         done = sandbox.run(job)
         if isinstance(done, Failure):
             return done

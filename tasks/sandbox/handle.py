@@ -63,6 +63,7 @@ class Job:
     limits: Limits = Limits()
     profile: Profile = "pure"
     data: tuple[Path, ...] = ()  # further files or folders, read-only
+    tick_s: float = 0.0  # above 0: Python's clocks move on by this much each time they are asked (inside/counted.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ def _message(zygote: Zygote, job: Job, folder: Path | None, supervisor: int) -> 
         "readable": [*zygote.readable, *tiers.READABLE_DEVICES],
         "writable": list(tiers.WRITABLE_DEVICES),
         "cpu_s": limits.cpu_s,
+        "tick_s": job.tick_s,
         "data_bytes": int((limits.memory_mb + status_mb(supervisor).get("VmData", 0.0)) * 2**20),
         "disk_bytes": limits.disk_mb * 2**20,
         "files": most_files(limits.disk_mb),
