@@ -31,6 +31,7 @@ class Known:
     told_otherwise: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()  # changes of the measure that somebody accepted
     domain: str = ""  # the problem's own name, under which its cognition items are
+    revision: int = 0  # how often the measure was replaced: step results of an earlier one are not taken up
 
 
 def refuse_changed(archive: Archive, settings: Settings, domain: Domain) -> None:
@@ -61,8 +62,11 @@ def measure_changes(archive: Archive, settings: Settings, domain: Domain) -> str
 def note(archive: Archive, settings: Settings, domain: Domain) -> None:
     """Remember the files of a campaign that begins, and what those who propose are told otherwise since."""
     now, known = problem_source.parts_of(settings.problem, domain), known_of(archive, settings.name)
-    if known is None or not _has_scores(archive, settings.name):
+    if known is None:
         known = Known(now, domain=domain.name)
+    elif not _has_scores(archive, settings.name):
+        replaced = bool(differing(known.files.measure, now.measure))
+        known = Known(now, domain=domain.name, revision=known.revision + replaced)
     elif changed := differing(known.files.told, now.told):
         sentence = f"what proposers are told changed after {_so_far(archive, settings.name)}: {changed}"
         known = replace(
@@ -83,7 +87,8 @@ def accept(archive: Archive, settings: Settings, domain: Domain) -> None:
         "(--measure-changed): scores before and after it, the baseline's among them, are not of one measure"
     )
     files = Files(now.measure, known.files.told)
-    _keep(archive, settings, replace(known, files=files, accepted=(*known.accepted, sentence)))
+    accepted = (*known.accepted, sentence)
+    _keep(archive, settings, replace(known, files=files, accepted=accepted, revision=known.revision + 1))
 
 
 def shared_with(archive: Archive, settings: Settings, domain: Domain) -> str:
@@ -96,6 +101,12 @@ def shared_with(archive: Archive, settings: Settings, domain: Domain) -> str:
             if known is not None and known.domain == domain.name:
                 return f"{other.name} ({other.problem})"
     return ""
+
+
+def revision_of(archive: Archive, campaign: str) -> int:
+    """How often the campaign's measure was replaced."""
+    known = known_of(archive, campaign)
+    return 0 if known is None else known.revision
 
 
 def known_of(archive: Archive, campaign: str) -> Known | None:

@@ -15,6 +15,7 @@ import ast
 import hashlib
 import inspect
 import io
+import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -63,7 +64,7 @@ def parts_of(problem: str, domain: Domain) -> Files:
     for folder in [file.parent, *(_shared(type(domain)) if shipped else ())]:
         for path in files_of(folder):
             name = path.relative_to(folder).parts
-            if _is_note(name) or name[0] in _SEED_FILES or (shipped and name[0] in _AROUND):
+            if _is_note(name) or _is_run(path, name) or name[0] in _SEED_FILES or (shipped and name[0] in _AROUND):
                 continue
             into = told if name[0] in _TOLD else measure
             into[path.relative_to(file.parent.parent).as_posix() if shipped else "/".join(name)] = _content_hash(path)
@@ -86,6 +87,16 @@ def _is_note(name: tuple[str, ...]) -> bool:
     if len(name) == 1 and name[0] not in _TOLD:
         return any(fnmatch(name[0], pattern) for pattern in _NOTES)
     return any(part.startswith(".") or part.endswith("~") for part in name)
+
+
+def _is_run(path: Path, name: tuple[str, ...]) -> bool:
+    """A campaign's or a study's file that lies with the problem: its settings are compared on their own."""
+    if len(name) > 1 or path.suffix != ".toml":
+        return False
+    try:
+        return not {"problem", "campaign"}.isdisjoint(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cognition.archive import Archive
-from flows import cli, engines, measure, problem_source, registry, scaffold
+from flows import cli, engines, measure, problem_source, registry, scaffold, steps
 from flows.alerts import AlertsSettings
 from flows.config import ConfigError, Settings
 from flows.home import open_home
@@ -23,6 +24,7 @@ from flows.study.ledger import Ran
 from flows.study.results import results_of
 from flows.study.settings import validate
 from flows.study.table import markdown
+from tasks.engine import STEPS, Round
 from tests.cognition.play import NAME, played
 from tests.flows.study.examples import values
 
@@ -105,6 +107,7 @@ def test_words_in_the_code_notes_tests_and_what_is_told_may_change(problem: Path
     (problem / "README.md").write_text("notes")
     (problem / "test_more.py").write_text("def test() -> None: ...")
     (problem / ".problem.py.swp").write_bytes(b"x")
+    (problem / "night.toml").write_text(f'problem = "{problem}"\nrounds = 9\n')
     _edited(problem / "brief.md", "# Goal", "# Goal\n\nBe quick.")
     measure.refuse_changed(archive, settings, domain)
     measure.note(archive, settings, domain)
@@ -134,6 +137,32 @@ def test_an_accepted_change_goes_on_and_the_report_says_so(problem: Path, archiv
     assert ("measure_changed", True) in _notices(archive)
     with pytest.raises(ConfigError, match="a replay has one measure"):
         export(archive, NAME)
+
+
+def test_step_results_of_another_measure_are_not_taken_up(problem: Path, archive: Archive) -> None:
+    settings = _settings(problem)
+    domain = _begun(archive, settings, rounds=0)
+    engine: Any = SimpleNamespace(archive=archive, domain=domain)
+    round = Round(NAME, 1, 1, "c", None, (), 0, "none", None, dict.fromkeys(STEPS, 1))
+    keys = {step: [steps.key_of(step, engine, settings, round)] for step in ("propose", "check", "train", "benchmark")}
+    for _ in range(2):  # mended before anything is recorded, then accepted
+        measure.accept(archive, settings, domain)
+        measure.note(archive, settings, domain)
+        for step, before in keys.items():
+            before.append(steps.key_of(step, engine, settings, round))
+        _edited(problem / "problem.py", "return {", "return {'extra': 1.0, ")
+        measure.accept(archive, settings, domain)
+        measure.note(archive, settings, domain)
+        for step, before in keys.items():
+            before.append(steps.key_of(step, engine, settings, round))
+        if not archive.recorded_rounds(NAME):
+            played(archive, 0, 1.0)
+    for step, found in keys.items():
+        if step == "propose":
+            assert len(set(found)) == 1
+        else:
+            assert found == [found[0], found[0], found[2], found[2], found[4]]
+            assert len(set(found)) == 3
 
 
 def test_before_anything_is_recorded_the_problem_may_be_mended(problem: Path, archive: Archive) -> None:
