@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from cognition.database import Database, now_iso
 from cognition.records import JSON
-from cognition.schema import audits, campaigns
+from cognition.schema import audits, campaigns, rounds
 
 
 class AuditStore:
@@ -28,14 +28,27 @@ class AuditStore:
         with self.database.read() as tx:
             return tx.execute(select(audits.c.report).where(audits.c.key == key)).scalar()
 
+    def keep_files(self, campaign: str, problem: str, files: JSON) -> None:
+        """Remember a campaign's problem's files by their hashes, in place of what was remembered."""
+        self.keep_audit(f"files/{campaign}", problem, files, replace=True)
+
+    def files_of(self, campaign: str) -> JSON | None:
+        """What was remembered of them; None for campaigns of older versions."""
+        return self.audit_of(f"files/{campaign}")
+
     def note_source(self, campaign: str, source: str) -> str:
-        """Remember the hash of the problem's files at a campaign's first run; returns the one that is remembered."""
+        """Remember the hash of the problem's files at a campaign's first run; returns the one that is remembered.
+
+        The first run is the last one before anything is recorded: a problem that was mended before that is another.
+        """
         with self.database.write() as tx:
             query = select(campaigns.c.source).where(campaigns.c.name == campaign)
             known: str | None = tx.execute(query).scalar()
-            if known is None:
+            recorded = exists().where(rounds.c.campaign == campaign, rounds.c.state == "recorded")
+            if known is None or not tx.execute(select(recorded)).scalar():
                 tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(source=source))
-            return known or source
+                return source
+            return known
 
     def source_of(self, campaign: str) -> str | None:
         """The hash of the problem's files when the campaign was first run; None for campaigns of older versions."""

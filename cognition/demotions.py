@@ -2,8 +2,8 @@
 
 A demoted candidate keeps its row and its score. It is no longer among the best: not for samplers, leaderboards, `best`
 or the elites of prompts, and its MAP-Elites cells go to the next best. A later verdict at the same rung can take the
-demotion back. Rows are only added and closed, and their clock is the campaign's number of samples drawn, so that a
-sample can be drawn again as it was.
+demotion back. Rows are only added and closed, and their clock is the campaign's number of samples drawn, so that what a
+sample saw of the ranking can be read again. Cells have the candidates' sequence numbers as their clock (elites.py).
 """
 
 from __future__ import annotations

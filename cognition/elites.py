@@ -1,7 +1,9 @@
 """MAP-Elites cells in the archive: placing a candidate, migrating elites, withdrawing one. Called while recording.
 
 Rows of `elites` are only added; `until` closes the reign of a displaced elite at the sequence number of the candidate
-that displaced it. So the elites at any earlier sequence number can still be read (cognition/view.py).
+that displaced it. So the elites at any earlier sequence number can still be read (cognition/view.py). A demotion, and
+taking it back, brings no candidate and has no number of its own: it takes effect at the newest one, so what is read at
+that very number is what holds since. Samples drawn before at that number stay as they are stored.
 """
 
 from __future__ import annotations
@@ -69,7 +71,11 @@ def migrate(tx: Connection, campaign: str, grid: Grid, seq: int) -> None:
 
 
 def withdraw(tx: Connection, campaign: str, candidate: str, seq: int) -> None:
-    """Take a superseded candidate out of all cells; the next best that was ever placed there succeeds it."""
+    """Take a superseded or demoted candidate out of all cells; the next best that was ever placed there succeeds it.
+
+    `seq`: of the candidate that takes its place in its round; of a demotion the newest there is, since it counts at
+    once and not from the next candidate on. What was read below `seq` is read like that for ever.
+    """
     own = tx.execute(select(elites).where(elites.c.candidate == candidate)).all()
     tx.execute(update(elites).where(elites.c.candidate == candidate, elites.c.until == NEVER).values(until=seq))
     tx.execute(update(elites).where(elites.c.candidate == candidate).values(cell=""))

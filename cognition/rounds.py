@@ -19,7 +19,7 @@ from cognition.database import Database, now_iso
 from cognition.errors import ArchiveError, RoundBusy, StaleLease
 from cognition.records import STEPS, Failure, Outcome, Sample, Score, round_id
 from cognition.samplers.view import View
-from cognition.schema import campaigns, candidates, rounds
+from cognition.schema import NEVER, campaigns, candidates, demotions, rounds
 from cognition.view import ArchiveView, newest_sequence
 
 State = Literal["running", "recorded", "failed", "open"]
@@ -51,7 +51,7 @@ class RoundSummary:
     island: int | None
     outcome_kind: str | None  # "scored", a FailureKind, or None while there is no outcome
     fitness: float | None
-    best_fitness: float | None  # of this and all rounds of lower index
+    best_fitness: float | None  # of this and all rounds of lower index; demoted candidates left out
     unranked: str  # why its fitness is in no ranking; "" if it is
     reason: str  # why there is no score
     failed_step: str  # where it failed, by whosever fault; "": it did not, or it is not known
@@ -177,9 +177,11 @@ class RoundStore:
         """All rounds by index, for reports."""
         with self.database.read() as tx:
             rows = tx.execute(select(rounds).where(rounds.c.campaign == campaign).order_by(rounds.c.round_index)).all()
+            standing = (demotions.c.campaign == campaign, demotions.c.until == NEVER)
+            demoted = set(tx.execute(select(demotions.c.candidate).where(*standing)).scalars())
         summaries, best = [], None
         for row in rows:
-            summary = _summary(row, best)
+            summary = _summary(row, best, is_demoted=row.candidate in demoted)
             best = summary.best_fitness
             summaries.append(summary)
         return summaries
@@ -272,12 +274,12 @@ def _draw(tx: Connection, campaign: str, identity: str, choose: Callable[[View],
     return sample
 
 
-def _summary(row: Found, best: float | None) -> RoundSummary:
+def _summary(row: Found, best: float | None, *, is_demoted: bool) -> RoundSummary:
     outcome: Outcome | None = row.outcome
     sample: Sample | None = row.sample
     fitness = outcome.fitness if isinstance(outcome, Score) else None
     unranked = outcome.unranked if isinstance(outcome, Score) else ""
-    known = [value for value in (best, None if unranked else fitness) if value is not None]
+    known = [value for value in (best, None if unranked or is_demoted else fitness) if value is not None]
     kind, reason = None, row.reason
     if outcome is not None:
         kind = "scored" if isinstance(outcome, Score) else str(outcome.kind)

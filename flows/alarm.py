@@ -32,7 +32,8 @@ class Alarm:
     def __init__(self, archive: Archive, settings: Settings) -> None:
         """Reads the recorded rounds once; after that the work per round does not depend on their number."""
         self.settings = settings
-        before = facts_of(archive.rounds(settings.name), budgets_of(settings.limits, archive.spend(settings.name)))
+        budgets = budgets_of(settings.limits, archive.spend(settings.name))
+        before = facts_of(archive.rounds(settings.name), budgets, archive.demoted(settings.name))
         self.state = alerts.replay(settings.alerts, before)
 
     def round_ended(self, index: int, outcome: Outcome | None, budgets: tuple[Budget, ...]) -> None:

@@ -23,7 +23,19 @@ from prefect.exceptions import PrefectException
 
 from cognition.archive import Archive, RoundBusy
 from cognition.records import Candidate, Failure, round_id
-from flows import asking, budgets, gpu_slots, notifications, prefect_rounds, progress, stores, summary, turns, versions
+from flows import (
+    asking,
+    budgets,
+    gpu_slots,
+    measure,
+    notifications,
+    prefect_rounds,
+    progress,
+    stores,
+    summary,
+    turns,
+    versions,
+)
 from flows.alarm import Alarm
 from flows.alert_budgets import budgets_of
 from flows.alerts import Budget
@@ -103,9 +115,11 @@ async def conduct(checked: Settings, enough: Enough | None = None, closing: Clos
     engine = engine_for(checked)
     stored = checked.model_dump(mode="json")
     refuse_other_measure(engine.archive, checked)
+    measure.refuse_changed(engine.archive, checked, engine.domain)
     budgets.refuse(checked, engine.domain)
     await gpu_slots.ensure(engine)
     engine.archive.create_campaign(checked.name, checked.problem, checked.seed, stored, engine.domain.contract_version)
+    measure.note(engine.archive, checked, engine.domain)
     release_dead_claims(engine.archive, checked.name)
     if (waiting := await unapproved(engine, checked)) is not None:
         return waiting

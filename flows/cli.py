@@ -26,6 +26,7 @@ from flows import (
     forecast,
     front_cli,
     leaving,
+    measure,
     problem_cli,
     registry,
     replay_cli,
@@ -56,6 +57,9 @@ app.add_typer(rl_losses.app, name="rl")
 
 EXPECTED = (config.ConfigError, registry.UnknownProblem, ArchiveError, MachineFault)
 
+MeasureChanged = Annotated[
+    bool, typer.Option("--measure-changed", help="Go on although the problem's judge, data or seed program changed")
+]
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Use an in-process Prefect server that ends with the run")]
 
 
@@ -100,6 +104,7 @@ def run(
     unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run candidates without isolation (tagged)")] = False,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Do not audit a new problem first")] = False,
     accept_audit: Annotated[bool, typer.Option("--accept-audit", help="Run even if cheats get through")] = False,
+    measure_changed: MeasureChanged = False,
     ephemeral: Ephemeral = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -111,7 +116,7 @@ def run(
         overrides["sandbox"] = {**overrides.get("sandbox", {}), "unsafe_no_sandbox": True}
     if no_audit or accept_audit:
         overrides["audit"] = {**overrides.get("audit", {}), "first_run": "off" if no_audit else "accept"}
-    _run(config.load(source, overrides), ephemeral=ephemeral, as_json=as_json)
+    _run(config.load(source, overrides), ephemeral=ephemeral, as_json=as_json, measure_changed=measure_changed)
 
 
 @app.command()
@@ -119,6 +124,7 @@ def resume(
     campaign: Annotated[str | None, typer.Argument(help="The campaign; the newest if left out")] = None,
     rounds: Annotated[int | None, typer.Option(help="A new total of rounds")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A new limit, e.g. limits.max_usd=20")] = None,
+    measure_changed: MeasureChanged = False,
     ephemeral: Ephemeral = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -127,21 +133,35 @@ def resume(
         stored = archive.campaign(views.chosen(archive, campaign))
     changes = config.parse_assignments(set_ or []) | ({} if rounds is None else {"rounds": rounds})
     values = budgets.topped_up(stored.settings, changes)
-    _run(config.validate(values, f"campaign {stored.name}"), ephemeral=ephemeral, as_json=as_json)
+    settings = config.validate(values, f"campaign {stored.name}")
+    _run(settings, ephemeral=ephemeral, as_json=as_json, measure_changed=measure_changed)
 
 
-def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool) -> None:
+def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool, measure_changed: bool) -> None:
     from flows import live, progress, runtime
 
     domain = registry.load(settings.problem, settings.options)
     metric = domain.brief().metric
     home = open_home()
+    with _archive(home) as archive:
+        if measure_changed:
+            measure.accept(archive, settings, domain)
+        measure.refuse_changed(archive, settings, domain)
+        shared = measure.shared_with(archive, settings, domain)
     expected = forecast.before_start(settings, domain, home)
     ui = runtime.enter(home, ephemeral=ephemeral)
     screen = errors if as_json else console
     if ui:
         screen.print(f"Prefect UI {ui}  (stop it with `nightshift down`)")
     screen.print(expected, soft_wrap=True)
+    if shared:
+        screen.print(
+            safe(
+                f"another problem is called {domain.name} too, that of {shared}: they share their cognition items. "
+                'Another `name` in problem.py, or retrieve.cognition = "own", keeps them apart'
+            ),
+            soft_wrap=True,
+        )
     with live.LiveView(screen, metric) as view:
         progress.watch(view)
         ended = runtime.run_campaign(

@@ -15,7 +15,7 @@ from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.records import Item
 from cognition.samplers import make_sampler
-from flows import budgets, registry
+from flows import budgets, measure, registry
 from flows.config import ConfigError, Settings
 from flows.home import Home, open_home
 from tasks.agents import (
@@ -154,6 +154,8 @@ def _open(settings: Settings, home: Home, world: World | None = None) -> _Opened
         raise ConfigError(f"approval.rungs: {settings.problem} has {', '.join(domain.rungs)}, not {', '.join(unknown)}")
     cognition = domain.name if settings.retrieve.cognition == "shared" else f"{domain.name}@{settings.name}"
     archive = Archive.open(home.archive_url) if world is None else world.archive
+    if world is None:
+        measure.refuse_changed(archive, settings, domain)
     brief = domain.brief()
     items = ItemStore(archive) if world is None else world.items
     items.add_missing(brief.items if cognition == domain.name else own_copies(brief.items, cognition))

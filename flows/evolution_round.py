@@ -19,7 +19,7 @@ from flows.config import Settings
 from flows.engines import engine_for
 from flows.steps import Work, as_is
 from tasks import analyze as analysis
-from tasks import publish
+from tasks import evaluate, publish
 from tasks.analyze import Analysed
 from tasks.check import Checked
 from tasks.codec import decode
@@ -102,7 +102,9 @@ async def experiment(
             *(evaluate_seed(engine, settings, round, checked, seed) for seed in engine.evaluation_seeds())
         )
         publish.trained(engine, round, [trained for trained, _ in results])
-        publish.benchmarked(engine, round, [measured for _, measured in results])
+        failed = any(isinstance(measured, Failure) for _, measured in results)
+        judge_log = await asyncio.to_thread(evaluate.judge_log, engine, round, checked) if failed else ""
+        publish.benchmarked(engine, round, [measured for _, measured in results], judge_log)
         failure = next((trained for trained, _ in results if isinstance(trained, Failure)), None)
         repaired = None if failure is None else await mended(engine, settings, round, checked, failure)
         if repaired is None:

@@ -61,6 +61,8 @@ def show(console: Console, report: dict[str, Any]) -> None:
     )
     if (held_out := report["held_out"]) is not None:
         console.print(held_out_note(held_out), soft_wrap=True)
+    for changed in report["changes"]:
+        console.print(f"[bold red]{safe(changed)}[/]", soft_wrap=True)
     if note := noise_note(report):
         console.print(note, soft_wrap=True)
     if not report["finalists"]:

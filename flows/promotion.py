@@ -15,7 +15,7 @@ from typing import Any
 from prefect import flow, runtime
 
 from cognition.records import Candidate, Failure, MachineFault, Measurements
-from flows import asking, gpu_slots, held_out, retest, versions
+from flows import asking, gpu_slots, held_out, measure, retest, versions
 from flows.config import ConfigError, Settings
 from flows.engines import engine_for
 from flows.evolution_round import evaluate_seed
@@ -196,6 +196,7 @@ class _Race:
         return Verdict.OPEN if stands is None else stands.verdict
 
     def report(self) -> dict[str, Any]:
+        known = measure.known_of(self.engine.archive, self.settings.name)
         return {
             "campaign": self.settings.name,
             "metric": self.engine.brief.metric,
@@ -204,6 +205,7 @@ class _Race:
             "alpha": self.plan.alpha,
             "gate": self.plan.gate,
             "deterministic": self.is_exact,
+            "changes": list(known.accepted) if known else [],
             "tried": len(self.engine.archive.recorded_rounds(self.settings.name) - {0}),
             "tests": len(tests(self.engine)),  # of the campaign, at all rungs, over all its promotions
             "baseline_replicates": len(self.measured),

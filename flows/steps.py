@@ -20,7 +20,7 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
 from cognition.records import JSON, Evaluation, Failure, MachineFault, Measurements
-from flows import gpu_slots
+from flows import gpu_slots, measure
 from flows.config import Settings
 from flows.engines import engine_for
 from flows.results import set_aside_if_damaged
@@ -80,6 +80,8 @@ CACHED: dict[str, Any] = {
 
 
 _AT = "in the step "
+#: What the problem's own code decides: a result of before its measure was replaced is not taken up.
+_MEASURING = frozenset({"check", "train", "benchmark"})
 
 
 def named(step: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
@@ -107,7 +109,8 @@ def step_of(error: BaseException) -> str:
 
 def key_of(step: str, engine: Engine, settings: Settings, round: Round, *upstream: object) -> str:
     """The step's cache key, once it is sure that a result stored under it can be read."""
-    key = step_key(step, engine, settings, round, *upstream)
+    changed = measure.revision_of(engine.archive, settings.name) if step in _MEASURING else 0
+    key = step_key(step, engine, settings, round, *upstream, *([f"measure {changed}"] if changed else []))
     set_aside_if_damaged(key)
     return key
 

@@ -16,7 +16,7 @@ from flows import registry
 from flows.config import ConfigError
 from tasks import trees
 from tasks.artefacts import UriWorkspace
-from tasks.contract import Domain, Failure, FailureKind, Sandbox
+from tasks.contract import JUDGE_LOG, Domain, Failure, FailureKind, Sandbox
 from tasks.sandbox import open_sandbox, parse_gate
 
 
@@ -82,6 +82,7 @@ def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, fo
         return Attempt(trained, sandbox_tier=sandbox.tier)
     measured = domain.benchmark(code, trained, rung, seed, sandbox, workspace)
     if isinstance(measured, Failure):
-        return Attempt(measured, sandbox_tier=sandbox.tier)
+        said = workspace.read(JUDGE_LOG).decode() if workspace.exists(JUDGE_LOG) else ""
+        return Attempt(measured, logs=said, sandbox_tier=sandbox.tier)
     outcome = domain.score([measured], None)
     return Attempt(outcome, measured.metrics, measured.logs, measured.cost.cpu_s, sandbox.tier)

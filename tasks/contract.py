@@ -30,10 +30,14 @@ from tasks.sandbox.handle import Finished, Job, Limits, Profile, Sandbox
 
 #: The file in which `prepare` may leave cognition items: a JSON array of Item, found by looking at the problem's data.
 DISCOVERED = "items.json"
+#: The file in which `benchmark` may leave what went wrong in trusted code. Models read an Outcome, and a traceback
+#: names files and may show what they hide; this is for people, and goes with the round's logs.
+JUDGE_LOG = "judge.log"
 
 __all__ = [
     "DISCOVERED",
     "JSON",
+    "JUDGE_LOG",
     "Artefact",
     "Asker",
     "AsksModels",

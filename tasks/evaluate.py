@@ -12,7 +12,7 @@ from tasks.artefacts import UriWorkspace, workspace
 from tasks.asking_models import about
 from tasks.check import Checked
 from tasks.codec import fingerprint
-from tasks.contract import Trained
+from tasks.contract import JUDGE_LOG, Trained
 from tasks.engine import Engine, Round
 
 
@@ -33,6 +33,12 @@ async def benchmark(
         return await asyncio.to_thread(
             engine.domain.benchmark, checked.code, trained, rung, seed, engine.sandbox, place
         )
+
+
+def judge_log(engine: Engine, round: Round, checked: Checked) -> str:
+    """What went wrong in trusted code on any of the round's seeds, for people; "" if nothing did."""
+    places = [workspace_of(engine, round, checked.code, seed) for seed in engine.evaluation_seeds()]
+    return "\n".join(place.read(JUDGE_LOG).decode() for place in places if place.exists(JUDGE_LOG))
 
 
 def workspace_of(engine: Engine, round: Round, code: str, seed: int) -> UriWorkspace:

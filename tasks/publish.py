@@ -12,7 +12,7 @@ from cognition.records import JSON, Artefact, Candidate, Failure, Measurements, 
 from tasks.analyze import Analysed
 from tasks.check import Checked
 from tasks.codec import encode, fingerprint
-from tasks.contract import Trained
+from tasks.contract import JUDGE_LOG, Trained
 from tasks.engine import Engine, Round
 from tasks.propose import Proposed
 from tasks.publication import Publication, unified_diff
@@ -88,10 +88,13 @@ def trained(engine: Engine, round: Round, results: Sequence[Trained | Failure]) 
         publish(engine, round, "train", texts={"train.log": logs})
 
 
-def benchmarked(engine: Engine, round: Round, results: Sequence[Measurements | Failure]) -> None:
-    """After benchmark: metrics as means over the replicates, cost, figures of the first replicate."""
+def benchmarked(engine: Engine, round: Round, results: Sequence[Measurements | Failure], judge_log: str = "") -> None:
+    """After benchmark: means of metrics over the replicates, cost, figures of the first one; what the judge met."""
     measured = [result for result in results if isinstance(result, Measurements)]
+    said = {JUDGE_LOG: judge_log} if judge_log else {}
     if not measured:
+        if said:
+            publish(engine, round, "benchmark", texts=said)
         return
     rung = engine.evaluate.rung
     metrics = {f"{rung}/{name}": mean(measured, name) for name in measured[0].metrics}
@@ -99,6 +102,7 @@ def benchmarked(engine: Engine, round: Round, results: Sequence[Measurements | F
     metrics[f"{rung}/peak_memory_mb"] = max(result.cost.peak_memory_mb for result in measured)
     files: tuple[Artefact, ...] = measured[0].artefacts
     texts = {"benchmark.log": measured[0].logs} if measured[0].logs else {}
+    texts |= said
     publish(engine, round, "benchmark", metrics=metrics, files=files, texts=texts)
 
 

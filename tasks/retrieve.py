@@ -55,9 +55,16 @@ async def _recalled(engine: Engine, round: Round) -> Retrieved:
 
 
 def _researcher(engine: Engine, round: Round) -> str:
-    """Chosen here and not in propose: this step's result is stored, so a retry asks the same model again."""
+    """Chosen here and not in propose: this step's result is stored, so a retry asks the same model again.
+
+    What the models brought goes on changing after the sample was drawn, so the choice cannot be made again later: a
+    round that has asked a model (here, or in the recording that is replayed) stays with it. One that is rerun does not.
+    """
     if len(engine.researchers) < 2:
         return ""
+    asked = engine.archive.researcher_of(round.id) if round.revision["retrieve"] == 1 else ""
+    if asked in engine.researchers:
+        return asked
     tried = engine.archive.tried(engine.campaign, WINDOW)
     return choose(engine.researchers, tried, round.index, engine.seed, engine.exploration)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import queue
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from cognition.ingest.refused import Refused
@@ -87,7 +89,7 @@ def _one(url: str, rules: FetchRules, deadline: float, *, may_be_private: bool) 
     except ValueError:
         raise Refused(f"no such port: {url[:100]!r}") from None
     private = rules.private_hosts if may_be_private else frozenset()
-    address = _public_address(parts.hostname, port, parts.hostname in private)
+    address = _public_address(parts.hostname, port, parts.hostname in private, deadline)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         with _connected(parts.scheme, parts.hostname, port, address, deadline) as connection:
@@ -132,10 +134,10 @@ def _body(response: http.client.HTTPResponse, url: str, rules: FetchRules, deadl
     return b"".join(pieces)
 
 
-def _public_address(host: str, port: int, may_be_private: bool) -> str:
+def _public_address(host: str, port: int, may_be_private: bool, deadline: float) -> str:
     """The address to connect to, once all that the name stands for are known to be public."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _resolved(host, port, deadline)
     except (OSError, UnicodeError) as error:
         raise Refused(f"there is no host {host!r} ({error})") from None
     addresses = [str(entry[4][0]) for entry in found]
@@ -146,6 +148,30 @@ def _public_address(host: str, port: int, may_be_private: bool) -> str:
                 "are named with --allow-host, and never after a redirect from elsewhere"
             )
     return addresses[0]
+
+
+def _resolved(host: str, port: int, deadline: float) -> list[tuple[Any, ...]]:
+    """All addresses of a name. Raises OSError, UnicodeError, and Refused once it is late.
+
+    The system's resolver takes no time limit, and one that hangs cannot be interrupted: it is asked in a thread, which
+    is left behind if it is late.
+    """
+    answers: queue.SimpleQueue[list[tuple[Any, ...]] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+    except queue.Empty:
+        raise Refused(f"the name {host!r} was not resolved in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def is_public(address: str) -> bool:

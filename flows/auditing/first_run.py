@@ -1,7 +1,7 @@
 """The short audit of a problem that nobody has run before, ahead of the first round.
 
 The same cheats as `nightshift audit`, those that tell most first, side by side, and none begun after
-`audit.budget_s`. The result belongs to the problem's files, options and rung, and is kept in the archive: the next
+`audit.budget_s`. The result belongs to the problem's measure, options and rung, and is kept in the archive: the next
 campaign of the same problem finds it. Problems that come with the program are audited by its tests, and not here.
 """
 
@@ -42,7 +42,7 @@ def refusal(engine: Engine, settings: Settings) -> str | None:
     engine.archive.note_source(settings.name, source)
     if settings.problem in registry.BUILT_IN:
         return None
-    note = _noted(engine, settings, source)
+    note = _noted(engine, settings)
     stored = {"sentence": note.sentence, "level": note.level}
     engine.archive.keep_audit(_of_campaign(settings.name), settings.problem, stored, replace=True)
     return f"{note.sentence}; {note.advice}" if note.advice else None
@@ -54,10 +54,10 @@ def note_of(archive: Archive, campaign: str) -> str:
     return "" if known is None else str(known["sentence"])
 
 
-def _noted(engine: Engine, settings: Settings, source: str) -> Note:
+def _noted(engine: Engine, settings: Settings) -> Note:
     if why := _why_not(engine, settings):
         return Note(f"the evaluator was not audited: {why}")
-    key = fingerprint("audit", source, settings.options, settings.evaluate.rung, engine.domain.contract_version)
+    key = _key(engine, settings)
     known = engine.archive.audit_of(key)
     if known is not None:
         return _judged(engine, settings, known)
@@ -70,6 +70,13 @@ def _noted(engine: Engine, settings: Settings, source: str) -> Note:
     if not report["faults"]:
         engine.archive.keep_audit(key, settings.problem, report)
     return _judged(engine, settings, report)
+
+
+def _key(engine: Engine, settings: Settings) -> str:
+    """What an audit belongs to: the same files that a campaign's scores belong to (flows/measure.py), and the rest."""
+    files = problem_source.parts_of(settings.problem, engine.domain).measure
+    runs = {name: found.split()[-1] for name, found in files.items()}
+    return fingerprint("audit", runs, settings.options, settings.evaluate.rung, engine.domain.contract_version)
 
 
 def _audited(engine: Engine, settings: Settings) -> Audit:

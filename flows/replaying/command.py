@@ -58,6 +58,7 @@ def cassette_of(home: Home, wanted: Wanted) -> Cassette:
         cassette = tape.read(wanted.cassette)
         if cassette.header.campaign != wanted.campaign:
             raise ConfigError(f"{wanted.cassette} is of the campaign {cassette.header.campaign}, not {wanted.campaign}")
+        refusal.refuse_without_sandbox(cassette)
         refusal.refuse_other_campaign(cassette, export(archive, wanted.campaign) if is_here else None)
     return cassette
 

@@ -9,7 +9,7 @@ from cognition.archive import Archive, Campaign, DrawnRound
 from cognition.items import ItemStore
 from cognition.randomness import derive
 from cognition.records import Recall
-from flows import config, problem_source, registry
+from flows import config, measure, problem_source, registry
 from flows.config import ConfigError, Settings
 from flows.replaying import order
 from flows.replaying.picture import picture_of
@@ -23,7 +23,8 @@ def export(archive: Archive, name: str) -> Cassette:
     campaign = archive.campaign(name)
     settings = config.validate(campaign.settings, f"campaign {name}")
     drawn = archive.drawn_rounds(name)
-    _refuse(campaign, settings, drawn)
+    known = measure.known_of(archive, name)
+    _refuse(campaign, settings, drawn, known.accepted if known else ())
     domain = registry.load(settings.problem, settings.options)
     recalls = _recalls(archive, settings, drawn)
     versions = {(one.item, one.version) for some in recalls.values() for one in some}
@@ -51,7 +52,7 @@ def export(archive: Archive, name: str) -> Cassette:
     )
 
 
-def _refuse(campaign: Campaign, settings: Settings, drawn: Sequence[DrawnRound]) -> None:
+def _refuse(campaign: Campaign, settings: Settings, drawn: Sequence[DrawnRound], accepted: Sequence[str]) -> None:
     """Raises ConfigError with the first round that stands in the way."""
     if not any(round.is_recorded for round in drawn):
         raise ConfigError(f"{campaign.name} has no recorded round: there is nothing to replay")
@@ -64,6 +65,8 @@ def _refuse(campaign: Campaign, settings: Settings, drawn: Sequence[DrawnRound])
         raise ConfigError(
             f"{campaign.name} looked for near-duplicates by vectors, and these are not part of a recording"
         )
+    if accepted:
+        raise ConfigError(f"{campaign.name}: {accepted[0]}; a replay has one measure")
     for round in sorted(drawn, key=lambda round: round.index):
         if round.was_reopened:
             raise ConfigError(

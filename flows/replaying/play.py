@@ -22,7 +22,6 @@ from flows.home import Home
 from flows.replaying.picture import picture_of
 from flows.replaying.records import Cassette, Event, Played, Progress
 from flows.replaying.world import RecordedItems, ReplayArchive, Tape
-from tasks.bandit import WINDOW
 from tasks.engine import Engine
 from tasks.llm import NoRecordedAnswer
 
@@ -67,7 +66,6 @@ class _Replay:
             most = self.engine.retrieve.not_run
             refused = self.archive.without_candidate_now(self.settings.name, most)
             self.archive.tape.not_run[event.round] = refused
-            self.archive.tape.tried[event.round] = self.archive.tried_now(self.settings.name, WINDOW)
         elif event.kind == "record" and event.round is not None:
             return await self.run(event.round)
         elif event.candidate is not None:

@@ -31,6 +31,15 @@ def refuse_other_problem(cassette: Cassette, settings: Settings, domain: Domain)
         )
 
 
+def refuse_without_sandbox(cassette: Cassette) -> None:
+    """A file is somebody's word, and its programs are run. Raises ConfigError if it asks for no isolation."""
+    if cassette.header.settings.get("sandbox", {}).get("unsafe_no_sandbox"):
+        raise ConfigError(
+            f"{cassette.header.campaign} was run without a sandbox, and a cassette's programs are not run without one: "
+            "replay it from the archive that recorded it"
+        )
+
+
 def refuse_other_campaign(cassette: Cassette, mine: Cassette | None) -> None:
     """Raises ConfigError unless the cassette agrees with the campaign of its name in this archive, if there is one."""
     if mine is None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cognition.archive import Archive
-from cognition.arms import Tried
 from cognition.database import Database
 from cognition.items import ItemStore
 from cognition.recall import Recalled, Rule
@@ -28,7 +27,10 @@ class Tape:
         self.answers = {key_of(call): call for call in cassette.calls}
         self.items = {(one.item.id, one.version): one.item for one in cassette.items}
         self.not_run: dict[int, tuple[Failure, ...]] = {}  # by round, as it was when the round was drawn
-        self.tried: dict[int, list[Tried]] = {}  # the same of what the Researcher's models had brought
+        self.researchers = dict[str, str]()  # the first model that each round's Researcher was asked from
+        for call in cassette.calls:
+            if call.role == "researcher":
+                self.researchers.setdefault(call.round_id, call.model)
         self.current = 0
 
     def others(self, round_id: str, role: str, attempt: int) -> list[str]:
@@ -73,13 +75,11 @@ class ReplayArchive(Archive):
         """As it is."""
         return super().without_candidate(campaign, k)
 
-    def tried(self, campaign: str, most: int) -> list[Tried]:
-        """As it was when the current round was drawn: the bandit's data."""
-        return self.tape.tried.get(self.tape.current, [])[:most]
-
-    def tried_now(self, campaign: str, most: int) -> list[Tried]:
-        """As it is."""
-        return super().tried(campaign, most)
+    def researcher_of(self, round_id: str) -> str:
+        """The model that was asked then. The bandit's choice is not made again: what it read went on changing between
+        the draw of a sample and the choice, and nothing tells how much of it there was.
+        """
+        return self.tape.researchers.get(round_id, "")
 
 
 class RecordedItems(ItemStore):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cognition.archive import CandidateDigest
 from cognition.records import Item, Score
@@ -52,13 +52,16 @@ def _ancestor(digest: CandidateDigest, is_main_line: bool) -> Ancestor:
     )
 
 
-def improving(digests: Mapping[str, CandidateDigest]) -> frozenset[str]:
-    """The candidates that scored higher than all they were made from, or than the baseline if made from nothing."""
+def improving(digests: Mapping[str, CandidateDigest], demoted: Collection[str] = ()) -> frozenset[str]:
+    """The candidates that scored higher than all they were made from, or than the baseline if made from nothing.
+
+    Not those whose score a re-test on fresh seeds found to be noise.
+    """
     baseline = tuple(id for id, digest in digests.items() if digest.round_index == 0)
     return frozenset(
         id
         for id, digest in digests.items()
-        if digest.round_index > 0 and _improves(digest, digest.lineage or baseline, digests)
+        if digest.round_index > 0 and id not in demoted and _improves(digest, digest.lineage or baseline, digests)
     )
 
 

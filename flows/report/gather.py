@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cognition.archive import Archive, CallTotal, CandidateDigest, RoundSummary
 from cognition.items import ItemStore
 from cognition.records import Candidate, Cost, Item, Score
-from flows import alerts
+from flows import alerts, measure
 from flows.alerts import AlertsSettings, Budget
 from flows.report import ancestry, attention, provenance, sums
 from flows.report.front import front
@@ -46,6 +46,11 @@ class _Source:
         return next((line for line in self.lines if line.index == 0), None)
 
     @property
+    def demoted(self) -> dict[str, str]:
+        """Who is no longer among the best, and why, by candidate."""
+        return {line.candidate: line.retest for line in self.lines if line.candidate and line.retest}
+
+    @property
     def evolved(self) -> dict[str, CandidateDigest]:
         return {id: digest for id, digest in self.digests.items() if digest.round_index > 0}
 
@@ -57,11 +62,12 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
     found = archive.best(name)
     best = None if found is None else _best(archive, found, source.baseline)
     chain, left_out = ancestry.lineage(best.id if best else None, source.digests)
-    better = ancestry.improving(source.digests)
-    holding = alerts.replay(settings, sums.facts_of(source.rounds, occasion.budgets)).holding
+    demoted = source.demoted
+    better = ancestry.improving(source.digests, demoted)
+    holding = alerts.replay(settings, sums.facts_of(source.rounds, occasion.budgets, demoted)).holding
     faults = sums.faults(source.rounds)
     items = _items_named(archive, source.evolved)
-    winning = provenance.winners(source.evolved, source.baseline.fitness if source.baseline else None)
+    winning = provenance.winners(source.evolved, source.baseline.fitness if source.baseline else None, demoted)
     tiers = (digest.sandbox_tier for digest in source.digests.values())
     return Report(
         campaign=name,
@@ -93,9 +99,10 @@ def gather(archive: Archive, name: str, goal: Goal, settings: AlertsSettings, oc
             (
                 *attention.notices(goal, best, source.lines, holding, faults, tiers, source.total),
                 *_audit(archive, name),
+                *_files(archive, name),
             )
         ),
-        front=front(source.digests.values(), goal.objectives),
+        front=front(source.digests.values(), goal.objectives, demoted),
     )
 
 
@@ -114,6 +121,15 @@ def _audit(archive: Archive, name: str) -> tuple[Notice, ...]:
     if known is None or known["level"] == "held":
         return ()
     return (Notice("audit", str(known["sentence"]), urgent=known["level"] == "broken"),)
+
+
+def _files(archive: Archive, name: str) -> tuple[Notice, ...]:
+    """What has changed in the problem's files since the campaign's first run."""
+    known = measure.known_of(archive, name)
+    if known is None:
+        return ()
+    changed = (Notice("measure_changed", sentence, urgent=True) for sentence in known.accepted)
+    return (*changed, *(Notice("told_otherwise", sentence) for sentence in known.told_otherwise))
 
 
 def _best(archive: Archive, best: Candidate, baseline: RoundLine | None) -> Best:

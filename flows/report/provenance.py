@@ -29,14 +29,20 @@ def shares(provenances: Iterable[Provenance], items: Mapping[str, Item]) -> Shar
     return Shares(cognition, experience, max(0.0, 1.0 - cognition - experience), len(each))
 
 
-def winners(digests: Mapping[str, CandidateDigest], baseline_fitness: float | None) -> Collection[str]:
-    """The candidates that scored above the baseline, as the paper's 105 did; none if it has no score."""
+def winners(
+    digests: Mapping[str, CandidateDigest], baseline_fitness: float | None, demoted: Collection[str] = ()
+) -> Collection[str]:
+    """The candidates that scored above the baseline, as the paper's 105 did; none if it has no score.
+
+    Not those whose score a re-test on fresh seeds found to be noise.
+    """
     if baseline_fitness is None:
         return ()
     return [
         id
         for id, digest in digests.items()
         if digest.round_index > 0
+        and id not in demoted
         and isinstance(digest.outcome, Score)
         and digest.outcome.ranks
         and digest.outcome.fitness > baseline_fitness

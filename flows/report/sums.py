@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -179,14 +179,18 @@ def faults(rounds: Iterable[RoundSummary]) -> tuple[Fault, ...]:
     )
 
 
-def facts_of(rounds: Iterable[RoundSummary], budgets: tuple[Budget, ...] = ()) -> list[Facts]:
-    """What flows/alerts.py reads of the rounds that are over, in the order in which they ended; budgets at the last."""
+def facts_of(
+    rounds: Iterable[RoundSummary], budgets: tuple[Budget, ...] = (), demoted: Collection[str] = ()
+) -> list[Facts]:
+    """What flows/alerts.py reads of the rounds that are over, in the order in which they ended; budgets at the last.
+
+    A demoted candidate's score is no new best: a campaign that found only such ones stagnates.
+    """
     over = sorted((summary for summary in rounds if summary.ended_at), key=lambda summary: summary.ended_at or "")
     facts = []
     for summary in over:
         group = group_of(kind_of(summary))
         if group != "unfinished":
-            facts.append(
-                Facts(summary.index, group, summary.fitness if group == "scored" and not summary.unranked else None)
-            )
+            may_lead = group == "scored" and not summary.unranked and summary.candidate_id not in demoted
+            facts.append(Facts(summary.index, group, summary.fitness if may_lead else None))
     return [*facts[:-1], *(replace(last, budgets=budgets) for last in facts[-1:])]

@@ -66,6 +66,7 @@ def _settings(study: StudySettings, arm: Arm, place: int, seed: int, scripted_ur
     values |= {"name": cell_name(study, place, seed), "seed": seed, "rounds": rounds}
     values["retrieve"] = {**values.get("retrieve", {}), "cognition": "own"}
     settings = config.validate(values, f"study {study.name}, arm {arm.name}")
+    _refuse_unequal_tokens(study, arm, settings)
     _refuse_what_changes_nothing(study, arm, settings)
     return settings
 
@@ -98,6 +99,25 @@ def overrides(arm: Arm) -> dict[str, Any]:
     if arm.form is not None:
         found["researcher"] = {"mode": arm.form}
     return config.merge(found, arm.set)
+
+
+def _refuse_unequal_tokens(study: StudySettings, arm: Arm, settings: Settings) -> None:
+    """Equal rounds are no equal budget where a model is paid by tokens: prompts of different arms differ. ConfigError.
+
+    A scripted researcher costs nothing, and its study is a self-test.
+    """
+    if study.budget.unit == "rounds" and study.scripted is None and asks_models(settings):
+        raise ConfigError(
+            f"arm {arm.name}: it asks a model, and arms with the same number of rounds spend different amounts of "
+            "tokens: set budget.tokens in place of budget.rounds"
+        )
+
+
+def asks_models(settings: Settings) -> bool:
+    """Whether rounds of these settings ask a model anything."""
+    check, analyze = settings.check, settings.analyze
+    kinds = (check.reviewer, check.debugger, check.novelty, analyze.kind, analyze.judge)
+    return settings.propose.kind == "openai" or "model" in kinds
 
 
 def _refuse_what_changes_nothing(study: StudySettings, arm: Arm, settings: Settings) -> None:

@@ -53,6 +53,7 @@ class Ran:
 
     curves: tuple[Curve, ...]
     unfinished: dict[str, str]  # reason by campaign
+    remarks: tuple[str, ...] = ()  # of files that changed between cells
 
 
 def curve(archive: Archive, cell: Cell, budget: BudgetSettings) -> Curve:

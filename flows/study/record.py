@@ -14,6 +14,7 @@ from flows.config import ConfigError
 from flows.home import Home
 from flows.study.cells import cells
 from flows.study.ledger import Ran, curve
+from flows.study.same_files import remarks
 from flows.study.settings import StudySettings
 from tasks.artefacts import UriWorkspace, workspace
 
@@ -57,5 +58,7 @@ def read(home: Home, study: StudySettings) -> Ran:
     """What there is, without running anything. Raises ConfigError."""
     with Archive.open(home.archive_url) as archive:
         refuse_other(home, archive, study)
-        curves = tuple(curve(archive, cell, study.budget) for cell in cells(study))
-    return Ran(curves, {one.campaign: "its budget is not spent yet" for one in curves if not one.is_complete})
+        ordered = cells(study)
+        curves = tuple(curve(archive, cell, study.budget) for cell in ordered)
+        said = remarks(archive, ordered)
+    return Ran(curves, {one.campaign: "its budget is not spent yet" for one in curves if not one.is_complete}, said)

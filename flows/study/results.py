@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from flows.study.ledger import Curve, Ran
 from flows.study.settings import Arm, StudySettings
-from tasks.trust.arms import Comparison, compare, holm
+from tasks.trust.arms import Comparison, compare, holm, least_p
 from tasks.trust.curves import area, best_at, round_of_level
 from tasks.trust.gains import Summary, summary
 
@@ -44,6 +44,7 @@ class ArmResult:
     area_p: float | None = None
     expected: str | None = None  # what was planted
     is_recovered: bool | None = None
+    too_few: int | None = None  # so many pairs, with which no p value could be small enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Results:
     alpha: float
     arms: tuple[ArmResult, ...]
     missing: dict[str, str]  # cells that are not complete, and why
+    remarks: tuple[str, ...] = ()  # of files that changed between cells
 
 
 def title_of(study: StudySettings) -> str:
@@ -79,6 +81,7 @@ def results_of(study: StudySettings, ran: Ran) -> Results:
         study.alpha,
         tuple(_corrected(lines, study)),
         ran.unfinished,
+        ran.remarks,
     )
 
 
@@ -125,10 +128,7 @@ def _corrected(lines: list[ArmResult], study: StudySettings) -> list[ArmResult]:
     """With p values for the number of arms, and whether what was planted was found."""
     final_p = _holm([line.final_against for line in lines])
     area_p = _holm([line.area_against for line in lines])
-    return [
-        replace(line, final_p=final_p[k], area_p=area_p[k], is_recovered=_recovered(line, study))
-        for k, line in enumerate(lines)
-    ]
+    return [_with_verdict(replace(line, final_p=final_p[k], area_p=area_p[k]), study) for k, line in enumerate(lines)]
 
 
 def _holm(compared: list[Comparison | None]) -> list[float | None]:
@@ -140,11 +140,15 @@ def _holm(compared: list[Comparison | None]) -> list[float | None]:
     return found
 
 
-def _recovered(line: ArmResult, study: StudySettings) -> bool | None:
-    """Whether the interval says what was planted; None if nothing was said, or nothing could be compared."""
-    found = line.final_against if study.primary == "final" else line.area_against
-    if line.expected is None or found is None:
-        return None
+def _with_verdict(line: ArmResult, study: StudySettings) -> ArmResult:
+    """With whether interval and p value say what was planted; None where nothing was, or too few pairs can say it."""
+    is_final = study.primary == "final"
+    found, p = (line.final_against, line.final_p) if is_final else (line.area_against, line.area_p)
+    if line.expected is None or found is None or p is None:
+        return line
+    is_there = found.is_found(study.alpha, p)
+    if not is_there and least_p(found.seeds, len(study.arms) - 1) > study.alpha:
+        return replace(line, too_few=found.seeds)
     if line.expected == "none":
-        return not found.excludes_zero
-    return found.upper < 0 if line.expected == "worse" else found.lower > 0
+        return replace(line, is_recovered=not is_there)
+    return replace(line, is_recovered=is_there and (found.difference < 0) == (line.expected == "worse"))

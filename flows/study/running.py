@@ -18,6 +18,7 @@ from flows.home import Home
 from flows.study.cells import Cell, cells
 from flows.study.ledger import Ran, curve
 from flows.study.record import begin
+from flows.study.same_files import refuse_changed, remarks
 from flows.study.scripted.ladder import ladder_of
 from flows.study.scripted.server import ScriptedResearcher
 from flows.study.settings import UNIT_NAMES, StudySettings
@@ -31,8 +32,11 @@ async def run(home: Home, study: StudySettings) -> Ran:
         begin(home, archive, study)
         async with researcher(study) as url:
             ordered = cells(study, url)
+            if not all(curve(archive, cell, study.budget).is_complete for cell in ordered):
+                refuse_changed(archive, study.name, ordered)
             unfinished = await _Runner(archive, study, ordered).to_the_end()
-        return Ran(tuple(curve(archive, cell, study.budget) for cell in ordered), unfinished)
+        curves = tuple(curve(archive, cell, study.budget) for cell in ordered)
+        return Ran(curves, unfinished, remarks(archive, ordered))
 
 
 @asynccontextmanager

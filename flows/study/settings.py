@@ -36,7 +36,7 @@ class BudgetSettings(Frozen):
 
     cpu_s: float | None = Field(None, gt=0, description="CPU-seconds of candidates")
     tokens: int | None = Field(None, gt=0, description="Prompt and completion tokens of all roles")
-    rounds: int | None = Field(None, gt=0, description="Rounds; only where neither CPU time nor tokens are spent")
+    rounds: int | None = Field(None, gt=0, description="Rounds; refused where a model is asked")
     failed_cpu_s: float | None = Field(
         None, ge=0, description="CPU-seconds charged for a candidate that failed while it ran, whose use nobody knows"
     )

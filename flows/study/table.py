@@ -7,7 +7,7 @@ from rich.table import Table
 
 from flows.study.results import ArmResult, Results
 from flows.terminal import safe
-from tasks.trust.arms import Comparison
+from tasks.trust.arms import Comparison, least_p
 from tasks.trust.gains import Summary
 
 _UNITS = {"cpu_s": "CPU-seconds", "tokens": "tokens", "rounds": "rounds"}
@@ -57,13 +57,16 @@ def _summary(found: Summary | None) -> str:
 def _against(found: Comparison | None, p: float | None) -> list[str]:
     if found is None or p is None:
         return ["-", "-", "-"]
-    effect = "-" if found.effect is None else f"{found.effect:+.2f}"
-    return [f"{found.difference:+.5f} [{found.lower:+.5f}, {found.upper:+.5f}]", effect, f"{p:.3f}"]
+    if found.effect is None:
+        return [f"{found.difference:+.5f} [all {found.seeds} equal]", "-", f"{p:.3f}"]
+    return [f"{found.difference:+.5f} [{found.lower:+.5f}, {found.upper:+.5f}]", f"{found.effect:+.2f}", f"{p:.3f}"]
 
 
 def _planted(line: ArmResult) -> str:
     if line.expected is None:
         return "-"
+    if line.too_few is not None:
+        return f"{line.expected}: cannot be told from {line.too_few} pairs"
     found = {None: "not tested", True: "found", False: "NOT found"}[line.is_recovered]
     return f"{line.expected}: {found}"
 
@@ -77,10 +80,23 @@ def notes(results: Results) -> list[str]:
         f"{results.comparisons} comparisons of a column together (Bonferroni). g: mean difference in standard "
         "deviations of the differences (Hedges). p: exact sign flips, corrected by Holm's method.",
     ]
+    if few := _few(results):
+        said.append(few)
     if results.missing:
         listed = "; ".join(f"{campaign}: {reason}" for campaign, reason in sorted(results.missing.items())[:5])
         said.append(f"Not complete and left out: {len(results.missing)} cells ({listed}).")
-    return said
+    return [*said, *results.remarks]
+
+
+def _few(results: Results) -> str:
+    """What is said where no difference could be found, however large."""
+    pairs = [one.seeds for line in results.arms for one in (line.final_against,) if one is not None]
+    if not pairs or (least := least_p(min(pairs), results.comparisons)) <= results.alpha:
+        return ""
+    return (
+        f"With {min(pairs)} pairs the corrected p is never below {least:.3g}: too few to find anything at "
+        f"{results.alpha:g}, whatever the intervals say. They want roughly normal differences."
+    )
 
 
 def markdown(results: Results) -> str:

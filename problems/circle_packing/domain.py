@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -39,6 +39,8 @@ HERE = Path(__file__).parent
 PACKING = "packing.json"
 START_UP_CPU_S = 3.0  # importing numpy and scipy.optimize costs about 1 s where the sandbox has not done it before
 GRACE = 1.25  # a candidate that is a little late loses its round trip, not its packing
+TICK_S = 0.005  # with clock = "calls": about what one step of the shipped searches takes
+COUNTED_SLACK = 4.0  # a step may take longer than a tick, and its cost must not decide anything
 
 
 class PackingOptions(BaseModel):
@@ -51,6 +53,9 @@ class PackingOptions(BaseModel):
     height: str = Field("1", description="Height of the rectangle, as a plain decimal or ratio")
     cpu_s: float = Field(8.0, gt=0, le=3600, description="CPU seconds that a candidate is told it has")
     memory_mb: int = Field(1024, ge=128, description="Memory of a candidate")
+    clock: Literal["cpu", "calls"] = Field(
+        "cpu", description="calls: a candidate's clock counts how often it is asked, so that runs repeat exactly"
+    )
 
     @field_validator("width", "height", mode="before")
     @classmethod
@@ -87,7 +92,7 @@ class CirclePacking(BaseDomain):
         return Brief(
             goal=f"Place {o.n} non-overlapping circles in a rectangle of width {o.width} and height {o.height} so that "
             "the sum of their radii is as large as possible.",
-            program_contract=PROGRAM_CONTRACT.format(cpu_s=o.cpu_s),
+            program_contract=PROGRAM_CONTRACT.format(cpu_s=o.cpu_s) + ("" if o.clock == "cpu" else COUNTED),
             seed_program=(HERE / "seed_program.py").read_text(encoding="utf-8"),
             items=knowledge.items(),
             prompt_notes=NOTES if known is None else f"{NOTES} Best known sum: {known}.",
@@ -114,7 +119,8 @@ class CirclePacking(BaseDomain):
             "seed": seed % 2**32,
             "cpu_s": o.cpu_s,
         }
-        done = sandbox.run(Job(code, HERE / "inside", "adapter:pack", request, self.limits()))
+        tick_s = 0.0 if o.clock == "cpu" else TICK_S
+        done = sandbox.run(Job(code, HERE / "inside", "adapter:pack", request, self.limits(), tick_s=tick_s))
         if isinstance(done, Failure):
             return done
         if not isinstance(done.answer, dict) or set(done.answer) != {"circles"}:
@@ -125,7 +131,8 @@ class CirclePacking(BaseDomain):
 
     def limits(self) -> Limits:
         """What the sandbox allows: above the CPU time that the candidate is told, so that it can finish in peace."""
-        cpu_s = self.options.cpu_s * GRACE + START_UP_CPU_S
+        slack = 1.0 if self.options.clock == "cpu" else COUNTED_SLACK
+        cpu_s = self.options.cpu_s * GRACE * slack + START_UP_CPU_S
         # HiGHS (scipy's linprog) opens a pool of idle threads, half as many as there are cores.
         return Limits(cpu_s=cpu_s, wall_s=4.0 * cpu_s + 30.0, memory_mb=self.options.memory_mb, processes=64)
 
@@ -198,6 +205,10 @@ Define `pack(n: int, width: float, height: float, seed: int, cpu_s: float)`, ret
 - About {cpu_s:g} seconds of CPU time are yours: watch `time.process_time()` from the first line of `pack` and return in
   time. A program that is ended by its limit scores nothing.
 - numpy and scipy are there. No files, no network, no other processes; one thread.
+"""
+COUNTED = f"""\
+- Here the clocks of `time` count: each time one is asked it moves on by {TICK_S:g} s, whatever was done in between. Ask
+  once per step of the search, and not in the innermost loop.
 """
 NOTES = (
     "Good programs are anytime searches: many cheap descents to a locally best packing, with moves between them that "

@@ -25,6 +25,7 @@ from problems.folder import seeds
 from tasks import knowledge, trees
 from tasks.contract import (
     JSON,
+    JUDGE_LOG,
     BaseDomain,
     Brief,
     Failure,
@@ -48,6 +49,7 @@ from tasks.contract import (
 
 INSIDE = Path(__file__).parent / "inside"
 ANSWER = "answer.json"
+MOST_TOLD_CHARS = 200
 SECTIONS = ("goal", "program contract", "notes")
 
 
@@ -111,6 +113,10 @@ class FolderProblem(BaseDomain):
         """What one run of the program may take: `limits`, unless they depend on an option."""
         return self.limits
 
+    def tick_s(self) -> float:
+        """Above 0: the program's clocks count how often they are asked, each time as so many seconds. The real ones."""
+        return 0.0
+
     def check(self, code: str) -> list[Issue]:
         """The program has the entry function at its top level, and every file keeps the rules."""
         if self._brief.tree is not None and (refused := trees.refusal(self._brief, code)) is not None:
@@ -135,7 +141,7 @@ class FolderProblem(BaseDomain):
         """Call the program, and keep its answer as it came."""
         files = None if self._brief.tree is None else tree.read(code)
         request = {"entry": self.entry, "arguments": self.request(rung, seed), "files": files}
-        job = Job(code, INSIDE, "adapter:call", request, self.allowed())
+        job = Job(code, INSIDE, "adapter:call", request, self.allowed(), tick_s=self.tick_s())
         done = sandbox.run(job)
         if isinstance(done, Failure):
             return done
@@ -156,8 +162,8 @@ class FolderProblem(BaseDomain):
         except MachineFault:  # not the answer's doing
             raise
         except Exception as error:  # noqa: BLE001  # the edge to a judge that met an answer it did not expect
-            reason = f"the judge cannot read the answer: {type(error).__name__}: {error}"
-            return Failure(FailureKind.INVALID, reason, traceback.format_exc()[-2_000:])
+            workspace.write(JUDGE_LOG, traceback.format_exc().encode("utf-8", "replace"))
+            return Failure(FailureKind.INVALID, f"the judge cannot read the answer: {told_of(error)}")
         if wrong := [name for name, value in numbers.items() if not math.isfinite(value)]:
             return Failure(FailureKind.INVALID, f"{', '.join(wrong)} is not a finite number")
         return Measurements(numbers, logs=trained.logs, cost=trained.cost, artefacts=trained.artefacts)
@@ -238,6 +244,17 @@ class FolderProblem(BaseDomain):
         if not frame.exists():
             raise ProblemError(f"{frame} is missing: the program around the blocks, with a line `# {{blocks}}`")
         return frame
+
+
+def told_of(error: Exception) -> str:
+    """What a candidate's author may know of an error in trusted code: its kind and one line, without places of files.
+
+    >>> told_of(OSError("no table\\nin /home/me/problem/hidden.csv")), told_of(ValueError("bad: '/a/b.csv'"))
+    ('OSError: no table', "ValueError: bad: 'b.csv'")
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)*", "", lines[0]) if lines else ""
+    return f"{type(error).__name__}: {text[:MOST_TOLD_CHARS]}".rstrip(": ")
 
 
 def mean_score(values: Sequence[float]) -> Score | Failure:

@@ -71,6 +71,7 @@ class Job:
     gpus: int = 0  # how many of the machine's, with the profile gpu-train
     work: Path | None = None  # a folder that the job may write and that stays: hostile ground afterwards
     loopback: bool = False  # sockets, in a network that holds this job alone
+    tick_s: float = 0.0  # above 0: Python's clocks move on by this much each time they are asked (inside/counted.py)
 
 
 @dataclass(frozen=True, slots=True)

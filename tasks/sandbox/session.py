@@ -136,6 +136,7 @@ def _message(zygote: Zygote, job: Job, folder: Path | None, supervisor: int) -> 
         "loopback": job.loopback,
         "has_gpus": job.gpus > 0,
         "cpu_s": limits.cpu_s,
+        "tick_s": job.tick_s,
         "data_bytes": int((limits.memory_mb + status_mb(supervisor).get("VmData", 0.0)) * 2**20),
         "disk_bytes": limits.disk_mb * 2**20,
         "file_bytes": max(limits.disk_mb, limits.work_mb) * 2**20,

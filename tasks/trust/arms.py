@@ -42,8 +42,17 @@ class Comparison:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of 0."""
+        """Whether the interval lies on one side of 0; one of no width says nothing of its own (`is_found`)."""
         return self.lower > 0 or self.upper < 0
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the differences differ; if not, the interval has no width, however few they are."""
+        return self.effect is not None
+
+    def is_found(self, alpha: float, corrected_p: float) -> bool:
+        """Whether there is a difference: the interval excludes 0, and so do the signs. Either alone is not enough."""
+        return self.excludes_zero and corrected_p <= alpha
 
 
 def compare(
@@ -63,6 +72,15 @@ def compare(
     return Comparison(
         found.n, found.mean, found.mean - half, found.mean + half, effect_size(found), sign_flip_p(differences)
     )
+
+
+def least_p(seeds: int, comparisons: int = 1) -> float:
+    """No comparison of so many seeds has a smaller p value, corrected for so many of its kind.
+
+    >>> least_p(5), least_p(10, comparisons=3)
+    (0.0625, 0.005859375)
+    """
+    return min(1.0, comparisons * 2.0 ** (1 - seeds))
 
 
 def t_quantile(df: int, alpha: float) -> float:

@@ -100,6 +100,32 @@ def test_audits_and_sources_are_remembered_once(archive: Archive) -> None:
     assert archive.audit_of("k") == {"tried": 3}
     assert archive.audit_of("another") is None
     assert archive.source_of(NAME) is None
+    assert archive.note_source(NAME, "mended before anything is recorded") != "abc"
     assert archive.note_source(NAME, "abc") == "abc"
+    played(archive, 0, 1.0)
     assert archive.note_source(NAME, "def") == "abc"
     assert archive.source_of(NAME) == "abc"
+
+
+def test_cells_can_be_read_as_they_were_before_the_newest_candidate_and_not_at_it(archive: Archive) -> None:
+    """A demotion has no number of its own, and counts at once: from the newest candidate's on."""
+    for index, fitness in enumerate([1.0, 3.0, 2.0]):
+        placed(archive, index, fitness, 0, GRID, complexity=0.5)
+    newest = _sequence(archive)
+    before = [_elites_at(archive, newest - back) for back in (2, 1, 0)]
+    assert before == [["packing-0000"], ["packing-0001"], ["packing-0001"]]
+    archive.demote("packing-0001", "explore", -0.5, 4)
+    assert [_elites_at(archive, newest - back) for back in (2, 1)] == before[:2]
+    assert _elites_at(archive, newest) == ["packing-0002"]
+    placed(archive, 3, 0.5, 0, GRID, complexity=0.5)
+    assert [_elites_at(archive, newest - back) for back in (2, 1)] == before[:2]
+
+
+def _sequence(archive: Archive) -> int:
+    with archive.database.read() as tx:
+        return newest_sequence(tx)
+
+
+def _elites_at(archive: Archive, sequence: int) -> list[str]:
+    with archive.database.read() as tx:
+        return [arm.candidate for arm in ArchiveView(tx, NAME, sequence, 99).elites(0, 10)]

@@ -325,6 +325,26 @@ def test_thirty_rounds_in_a_state_folder_and_process_of_their_own(tmp_path: Path
     assert (report["identical"], report["rounds_replayed"], replayed.returncode) == (True, 31, 0)
 
 
+@pytest.mark.slow
+def test_thirty_rounds_of_circle_packing_with_a_counted_clock(tmp_path: Path) -> None:
+    """Real programs that stop by the time, several at once, and again one by one: identical to the last bit."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = {**outside, "NIGHTSHIFT_HOME": str(tmp_path / "home"), "COLUMNS": "200"}
+
+    def nightshift(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows.cli", *arguments, "--json"]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
+
+    options = ("--set", "options.cpu_s=0.3", "--set", "options.clock=calls", "--set", "tracking.enabled=false")
+    plain = ("run", "circle_packing", "--name", "packing", "--rounds", "30", "--workers", "2", "--ephemeral")
+    ran = nightshift(*plain, *options)
+    assert ran.returncode == 0, ran.stderr
+    replayed = nightshift("replay", "packing")
+    report = json.loads(replayed.stdout)
+    assert (report["not_repeatable"], report["differences"]) == ([], [])
+    assert (report["identical"], report["rounds_replayed"], replayed.returncode) == (True, 31, 0)
+
+
 def _as_toml(settings: Settings, server: ScriptedServer) -> str:
     model = f'model = "scripted"\nbase_url = "{server.base_url}"\nbackoff_s = 0.01\n'
     return (

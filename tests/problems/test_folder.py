@@ -98,11 +98,29 @@ def test_what_is_wrong_with_a_folder_is_said_in_one_line(problem: Path, change: 
         registry.load(str(problem), {})
 
 
-def test_a_judge_that_stumbles_makes_the_answer_invalid_and_keeps_the_trace(problem: Path) -> None:
+def test_a_judge_that_stumbles_makes_the_answer_invalid_and_keeps_the_trace_for_people(problem: Path) -> None:
     tried = attempt(str(problem), "def solve(n, seed):\n    return [(None, 0)] * n\n")
     assert isinstance(tried.outcome, Failure)
     assert (tried.outcome.kind, "TypeError" in tried.outcome.reason) == (FailureKind.INVALID, True)
-    assert "in judge" in tried.outcome.trace
+    assert tried.outcome.trace == ""  # the Researcher and the Analyzer read it
+    assert "in judge" in tried.logs
+
+
+def test_what_a_judges_error_shows_of_hidden_data_stays_out_of_the_outcome(problem: Path) -> None:
+    (problem / "answers.csv").write_text("0.1732\n")
+    body = "raise ValueError(f\"cannot compare with {self.folder / 'answers.csv'}\\nexpected 0.1732\")"
+    tried = attempt(_judging(problem, body))
+    assert isinstance(tried.outcome, Failure)
+    said = tried.outcome.reason + tried.outcome.trace
+    assert said == "the judge cannot read the answer: ValueError: cannot compare with answers.csv"
+    assert "expected 0.1732" in tried.logs
+    assert str(problem) in tried.logs
+
+
+def test_a_long_error_of_a_judge_is_cut(problem: Path) -> None:
+    tried = attempt(_judging(problem, "raise ValueError('x' * 10_000)"))
+    assert isinstance(tried.outcome, Failure)
+    assert len(tried.outcome.reason) < 300
 
 
 def test_a_judge_without_its_metric_is_the_problems_fault(problem: Path) -> None:

@@ -38,7 +38,8 @@ def _fill(axes: Axes, report: Report) -> None:
     if scale.is_gap and scored:
         axes.set_yscale("log")
     _failures(axes, over)
-    _candidates(axes, scale, scored)
+    _candidates(axes, scale, [line for line in scored if not line.retest])
+    _demoted(axes, scale, [line for line in scored if line.retest])
     _best_so_far(axes, scale, over)
     _ancestors(axes, scale, report)
     _references(axes, scale, report)
@@ -71,6 +72,15 @@ def _candidates(axes: Axes, scale: Scale, scored: Sequence[RoundLine]) -> None:
         place = axes.get_xaxis_transform()
         label = f"candidates below the picture ({len(below)})"
         axes.scatter(below, [0.07] * len(below), marker="v", s=14, color=MUTED, label=label, transform=place)
+
+
+def _demoted(axes: Axes, scale: Scale, scored: Sequence[RoundLine]) -> None:
+    """Scores that a re-test found to be noise: they are shown, and lead nothing."""
+    inside = [line for line in scored if line.fitness is not None and not scale.is_below(line.fitness)]
+    if inside:
+        heights = [scale.of(fitness) for fitness in _fitnesses(inside)]
+        xs, label = [line.index for line in inside], f"demoted by re-test ({len(inside)})"
+        axes.scatter(xs, heights, s=22, facecolors="none", edgecolors=MUTED, label=label, zorder=2)
 
 
 def _best_so_far(axes: Axes, scale: Scale, over: Sequence[RoundLine]) -> None:

@@ -18,7 +18,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import kernel, landlock, seccomp
+from . import counted, kernel, landlock, seccomp
 
 if TYPE_CHECKING:
     from .zygote import Settings
@@ -120,6 +120,8 @@ def _call(job: dict[str, Any], candidate: str) -> bytes:
     try:
         _reseed()
         sys.path.insert(0, job["adapter"])
+        if job["tick_s"] > 0:
+            counted.install(job["tick_s"])
         module, _, function = job["entry"].partition(":")
         answer = getattr(importlib.import_module(module), function)(candidate, job["request"])
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict):

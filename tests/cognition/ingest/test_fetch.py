@@ -45,6 +45,21 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(monkeypatc
     assert "rebinding.example is 10.0.0.7, a private address" in refusal("http://rebinding.example/")
 
 
+def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hanging(*_: Any, **__: Any) -> list[Any]:
+        time.sleep(3.0)
+        raise socket.gaierror("at last")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    began = time.monotonic()
+    assert "'slow.example' was not resolved in time" in refusal("http://slow.example/", FetchRules(timeout_s=0.3))
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_name_that_cannot_be_a_host_is_refused() -> None:
+    assert "there is no host" in refusal(f"http://{'a' * 70}.example/")
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a", "gopher://x", "https://", "//no-scheme"])
 def test_only_http_and_https(url: str) -> None:
     assert "only http and https" in refusal(url)
@@ -82,7 +97,7 @@ def test_a_private_host_is_not_reached_again_after_a_redirect_to_elsewhere() -> 
         assert "/article" not in server.asked
 
 
-def _as_if_public(host: str, port: int, may_be_private: bool) -> str:
+def _as_if_public(host: str, port: int, may_be_private: bool, deadline: float) -> str:
     if host != "localhost" and not may_be_private:
         raise Refused(f"{host} is a private address")
     return "127.0.0.1"

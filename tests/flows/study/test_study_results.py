@@ -53,6 +53,29 @@ def test_a_planted_effect_that_is_not_there_is_reported_as_missed() -> None:
     assert "NOT found" in table.markdown(results)
 
 
+@pytest.mark.parametrize("lift", [0.0, 1.0])
+def test_from_a_few_equal_pairs_nothing_planted_is_found(lift: float) -> None:
+    """A difference that is the same on all three seeds has an interval without a width, and p = 0.5."""
+    arms: list[dict[str, Any]] = [{"name": "full"}, {"name": "blind", "cognition": False, "expected": "worse"}]
+    wanted = validate(scripted_values(arms=arms, seeds=3, budget=BUDGET), "toys.toml")
+    curves = [curve("full", s, [2.0] * 5) for s in range(3)] + [curve("blind", s, [2.0 - lift] * 5) for s in range(3)]
+    results = results_of(wanted, Ran(tuple(curves), {}))
+    assert results.arms[1].is_recovered is None
+    shown = table.markdown(results)
+    assert "worse: cannot be told from 3 pairs" in shown
+    assert "[all 3 equal]" in shown
+    assert "never below 0.25" in shown
+
+
+def test_an_effect_that_all_ten_seeds_show_alike_is_found() -> None:
+    arms: list[dict[str, Any]] = [{"name": "full"}, {"name": "blind", "cognition": False, "expected": "worse"}]
+    wanted = validate(scripted_values(arms=arms, seeds=10, budget=BUDGET), "toys.toml")
+    curves = [curve("full", s, [2.0] * 5) for s in range(10)] + [curve("blind", s, [1.0] * 5) for s in range(10)]
+    results = results_of(wanted, Ran(tuple(curves), {}))
+    assert results.arms[1].is_recovered is True
+    assert "never below" not in table.markdown(results)
+
+
 def test_an_incomplete_cell_is_left_out_on_both_sides_and_named() -> None:
     wanted, curves = _planted()
     curves[8] = curve("worse", 0, [9.0], complete=False)

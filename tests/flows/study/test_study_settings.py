@@ -15,6 +15,7 @@ from flows.study.settings import validate
 from tests.flows.study.examples import LADDER, TOY, scripted_values, study, values
 
 FIRST = {"name": "recombine"}
+CPU = {"cpu_s": 9, "failed_cpu_s": 1}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,10 @@ def test_what_cannot_be_compared_or_is_a_typo_is_refused_in_one_line(more: dict[
         ({"best_of_n": True}, {}, 'proposer = "random"'),
         ({"proposer": "random"}, {"budget": {"tokens": 9}}, "uses no tokens"),
         ({"set": {"sampler": {"kin": "greedy"}}}, {}, "unknown key sampler.kin; did you mean kind"),
-        ({"proposer": "model"}, {}, r"a model for the researcher is asked for"),
+        ({"proposer": "model"}, {"budget": CPU}, r"a model for the researcher is asked for"),
+        ({"proposer": "model"}, {}, r"arm odd: it asks a model.* set budget\.tokens"),
+        ({"set": {"check": {"novelty": "model"}}}, {}, r"arm odd: it asks a model"),
+        ({"set": {"analyze": {"judge": "model"}}}, {}, r"arm odd: it asks a model"),
     ],
 )
 def test_an_arm_that_could_not_do_what_it_says_is_refused(

@@ -49,6 +49,23 @@ def test_a_combination_of_blocks_beats_the_seed_program(problem: str, sandbox: S
     assert [score.fitness > seed.fitness for _, score in scores(problem, sandbox, tmp_path, 1)] == [True]
 
 
+@pytest.mark.parametrize("problem", [*PROBLEMS, "circle_packing"])
+def test_with_a_counted_clock_a_search_repeats_to_the_last_bit(problem: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    domain = registry.load(problem, {"cpu_s": 0.3, "clock": "calls"})
+    assert "each time one is asked it moves on by 0.005 s" in domain.brief().program_contract
+    assert "moves on" not in registry.load(problem, {}).brief().program_contract
+    brief = domain.brief()
+    assert brief.template is not None
+    blocks = genomes.catalogue(brief.template, brief.items)
+    genes = ((slot, default_gene(blocks, slot, next(iter(names)))) for slot, names in blocks.slots.items())
+    program = render(genomes.Genome(tuple(genes)), brief.template, blocks)
+    twice = [
+        judge(domain, program, sandbox, UriWorkspace((tmp_path / name).as_uri())).outcome for name in ("one", "two")
+    ]
+    assert isinstance(twice[0], Score)
+    assert twice[0] == twice[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_combination_of_blocks_scores(problem: str, sandbox: Sandbox, tmp_path: Path) -> None:

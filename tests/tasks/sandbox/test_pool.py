@@ -44,6 +44,37 @@ def test_files_come_out_beside_the_answer(run: Run) -> None:
     assert (result.answer, dict(result.files)) == ("done", {"weights.bin": content, "empty": b""})
 
 
+ASKS = """
+import time
+from time import monotonic
+def main(request):
+    asked = [time.process_time(), time.time(), monotonic(), time.perf_counter_ns()]
+    began = time.process_time()
+    while time.process_time() < began + 1.0:
+        sum(range(request))
+    return asked + [time.process_time()]
+"""
+
+
+def test_counted_clocks_move_on_by_a_tick_for_each_question(sandbox: Pool) -> None:
+    for work in (10, 10_000):  # however long the steps between them take
+        job = Job(ASKS, ADAPTER, "call:named", [PROCESS_NAME, work], FAST, tick_s=0.25)
+        result = sandbox.run(job)
+        assert isinstance(result, Finished)
+        assert result.answer == [0.25, 0.5, 0.75, 1_000_000_000, 2.5]
+    after = sandbox.run(replace(job, tick_s=0.0, code="import time\ndef main(request):\n    return time.time()"))
+    assert isinstance(after, Finished)
+    assert isinstance(after.answer, float)
+    assert after.answer > 1e9  # the next job has real ones
+
+
+def test_counted_clocks_do_not_lift_the_real_limit(sandbox: Pool) -> None:
+    code = "import time\ndef main(request):\n    while time.time() < 1e12:\n        pass"
+    result = sandbox.run(Job(code, ADAPTER, "call:named", [PROCESS_NAME, None], replace(FAST, cpu_s=0.3), tick_s=1e-9))
+    assert isinstance(result, Failure)
+    assert result.kind == FailureKind.CPU_TIME
+
+
 @pytest.mark.parametrize(
     ("returned", "files_mb", "said"),
     [

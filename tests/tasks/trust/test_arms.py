@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from scipy import stats
 
-from tasks.trust.arms import compare, holm, interval, sign_flip_p
+from tasks.trust.arms import compare, holm, interval, least_p, sign_flip_p
 from tasks.trust.curves import Step, area, best_at, best_by_round, round_of_level
 
 A = {seed: value for seed, value in enumerate([2.1, 2.4, 1.9, 2.6, 2.2, 2.8, 2.0, 2.3])}
@@ -110,3 +110,27 @@ def test_a_failed_candidate_moves_the_rounds_on_and_nothing_else() -> None:
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         area(STEPS, 0.0, 0.0)
+
+
+def test_two_equal_differences_are_not_found_however_narrow_their_interval() -> None:
+    found = compare({1: 1.5, 2: 2.5}, {1: 1.0, 2: 2.0})
+    assert found is not None
+    assert (found.lower, found.upper) == (0.5, 0.5)
+    assert found.excludes_zero
+    assert not found.has_spread
+    assert found.p_value == least_p(2) == 0.5
+    assert not found.is_found(0.05, found.p_value)
+
+
+def test_what_the_interval_does_not_exclude_is_not_found_by_the_signs_alone() -> None:
+    found = compare({s: 10.0 if s == 0 else 0.1 for s in range(8)}, dict.fromkeys(range(8), 0.0))
+    assert found is not None
+    assert found.p_value < 0.05
+    assert not found.is_found(0.05, found.p_value)
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 6, 10])
+def test_no_p_value_is_below_the_least(seeds: int) -> None:
+    found = compare({s: 1.0 + s for s in range(seeds)}, dict.fromkeys(range(seeds), 0.0))
+    assert found is not None
+    assert holm([found.p_value] * 3)[0] == least_p(seeds, 3)
