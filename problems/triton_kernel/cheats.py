@@ -1,0 +1,3 @@
+"""PLACEHOLDER"""
+def programs(seed: str) -> dict[str, str]:
+    return {}

@@ -1,0 +1,99 @@
+"""What enters the sandbox and comes out: arenas in, arenas and counts out, checked for form. No torch.
+
+The reference, the tolerance and the seed of the inputs never go in. Every case is called twice, with the other cases in
+between, on fresh copies of its memory; the two must agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from problems.triton_kernel import traffic
+from problems.triton_kernel.arena import Place
+from problems.triton_kernel.judge import Call
+from problems.triton_kernel.operation import Operation
+from tasks.contract import JSON, Cost, Failure, FailureKind, Finished, Job, Limits, Sandbox
+
+INSIDE = Path(__file__).parent / "inside"
+MEMORY = "memory"  # the file that comes out: every call's arena, one after the other, then all of them a second time
+#: Rules that the adapter finds broken while the program runs, and what that makes of the program.
+REFUSALS = {
+    "torch-operator": FailureKind.CHEATING,
+    "out-of-bounds": FailureKind.INVALID,
+    "large-tile": FailureKind.INVALID,
+    "no-triton": FailureKind.INVALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came out of a run: memory after each call, the first time and the second, and what was counted."""
+
+    first: bytes
+    second: bytes
+    launches: tuple[tuple[traffic.Launch, ...], ...]
+    counted: JSON
+    logs: str
+    cost: Cost
+
+
+def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, sandbox: Sandbox) -> Ran | Failure:
+    """The program on all cases, in the interpreter, in a process of its own."""
+    request = {"calls": [_asked(operation, call) for call in calls]}
+    done = sandbox.run(Job(code, INSIDE, "adapter:run", request, limits, profile="cpu-train"))
+    return done if isinstance(done, Failure) else _read(done, calls)
+
+
+def files_mb(calls: Sequence[Call]) -> int:
+    """How large what comes out may be."""
+    return -(-2 * sum(call.before.raw.nbytes for call in calls) // 2**20)
+
+
+def _asked(operation: Operation, call: Call) -> dict[str, JSON]:
+    return {
+        "memory": base64.b64encode(call.before.raw.tobytes()).decode("ascii"),
+        "dtype": call.case.dtype,
+        "tensors": {place.name: _where(place) for place in call.before.places},
+        "scalars": {name: call.case.scalars[name] for name in operation.scalars},
+    }
+
+
+def _where(place: Place) -> dict[str, JSON]:
+    return {"offset": place.offset, "shape": list(place.shape), "strides": list(place.strides)}
+
+
+def _read(done: Finished, calls: Sequence[Call]) -> Ran | Failure:
+    if isinstance(done.answer, dict) and set(done.answer) == {"refused"}:
+        return _refused(done.answer["refused"])
+    sizes = [call.before.raw.nbytes for call in calls]
+    content = done.files[MEMORY] if set(done.files) == {MEMORY} else b""
+    if not isinstance(done.answer, dict) or set(done.answer) != {"launches"} or len(content) != 2 * sum(sizes):
+        return Failure(FailureKind.INVALID, "the run did not answer with its launches and the memory of every call")
+    counted = done.answer["launches"]
+    if not isinstance(counted, list) or len(counted) != len(calls):
+        return Failure(FailureKind.INVALID, f"expected the launches of {len(calls)} calls")
+    try:
+        launches = tuple(traffic.read(entry) for entry in counted)
+    except traffic.Unusable as error:
+        return Failure(FailureKind.INVALID, str(error))
+    half = sum(sizes)
+    logs = "\n".join(part for part in (done.stdout, done.stderr) if part)
+    return Ran(content[:half], content[half:], launches, counted, logs, done.cost)
+
+
+def _refused(found: JSON) -> Failure:
+    if isinstance(found, list) and len(found) == 2 and found[0] in REFUSALS:
+        return Failure(REFUSALS[str(found[0])], f"{found[0]}: {str(found[1])[:500]}")
+    return Failure(FailureKind.INVALID, "the run was refused for no known reason")
+
+
+def cut(content: bytes, calls: Sequence[Call]) -> tuple[bytes, ...]:
+    """The memory of each call, one after the other."""
+    parts, at = [], 0
+    for call in calls:
+        parts.append(content[at : at + call.before.raw.nbytes])
+        at += call.before.raw.nbytes
+    return tuple(parts)

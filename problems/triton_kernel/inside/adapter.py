@@ -1,0 +1,103 @@
+"""What the sandbox calls: `run` lets the candidate's `launch` fill poisoned memory, and hands memory and counts out.
+
+TRITON_INTERPRET has to be set before triton is imported, which nothing does earlier in this process. Torch operators
+that compute are refused while `launch` runs: a candidate may allocate, look at shapes and make views. It judges nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+os.environ["TRITON_INTERPRET"] = "1"
+
+import counting
+import torch
+from torch.overrides import TorchFunctionMode
+
+#: What of torch may be called, by name: allocation, shapes, views. `__get__` reads an attribute such as `shape`.
+ALLOCATIONS = frozenset({"empty", "empty_like", "empty_strided", "new_empty"})
+HARMLESS = ALLOCATIONS | {
+    "__get__", "__getitem__", "__len__", "data_ptr", "dim", "element_size", "is_contiguous", "numel", "size", "squeeze",
+    "stride", "t", "transpose", "unsqueeze", "untyped_storage", "view",
+}  # fmt: skip
+ALIGNED_BYTES = 256
+Handed = tuple[dict[str, Any], dict[str, bytes]]
+
+
+class Watched(TorchFunctionMode):
+    """Refuses torch's operators outside of kernels, and knows the scratch that a candidate allocates."""
+
+    def __init__(self, ledger: counting.Ledger) -> None:
+        super().__init__()
+        self.ledger, self.scratch = ledger, list[torch.Tensor]()
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(function, "__name__", str(function))
+        if self.ledger.preparing:
+            return function(*args, **(kwargs or {}))
+        if name not in HARMLESS:
+            self.ledger.refuse("torch-operator", f"torch's {name} was called; the kernels have to do the work")
+        found = function(*args, **(kwargs or {}))
+        if name in ALLOCATIONS:
+            self.scratch.append(found)  # kept alive, so that no later tensor takes its place
+            first = found.untyped_storage().data_ptr()
+            self.ledger.regions.append((first, first + found.untyped_storage().nbytes()))
+        return found
+
+
+def run(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Handed:
+    """Every call once, then all of them again on fresh memory."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)  # fills what torch.empty gives with NaN
+    ledger = counting.Ledger()
+    counting.install(ledger)
+    launches, memory = [], []
+    try:
+        launch = _load(candidate_path)
+        for _ in range(2):
+            for call in request["calls"]:
+                memory.append(_called(launch, call, ledger))
+                launches.append(ledger.launches)
+    except Exception:
+        if ledger.refusal is None:
+            raise
+        return {"refused": list(ledger.refusal)}
+    if not any(launches):
+        return {"refused": ["no-triton", "launch ran no Triton kernel"]}
+    return {"launches": launches[: len(request["calls"])]}, {"memory": b"".join(memory)}
+
+
+def _called(launch: Callable[..., Any], call: dict[str, Any], ledger: counting.Ledger) -> bytes:
+    """The memory after one call."""
+    content = base64.b64decode(call["memory"])
+    space = torch.empty(len(content) + ALIGNED_BYTES, dtype=torch.uint8)
+    start = -space.data_ptr() % ALIGNED_BYTES
+    memory = space[start : start + len(content)]
+    memory.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    typed = memory.view(getattr(torch, call["dtype"]))
+    tensors, regions = {}, []
+    for name, where in call["tensors"].items():
+        tensor = typed.as_strided(where["shape"], where["strides"], typed.storage_offset() + where["offset"])
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(where["shape"], where["strides"], strict=True))
+        tensors[name] = tensor
+        regions.append((tensor.data_ptr(), tensor.data_ptr() + extent * tensor.element_size()))
+    ledger.begin(regions)
+    with Watched(ledger):
+        launch(**tensors, **call["scalars"])
+    return memory.numpy().tobytes()
+
+
+def _load(candidate_path: str) -> Callable[..., Any]:
+    """The candidate's `launch`. Raises ImportError, or whatever its module raises."""
+    spec = importlib.util.spec_from_file_location("candidate", candidate_path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {candidate_path}")
+    module = sys.modules["candidate"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., Any] = module.launch
+    return found
