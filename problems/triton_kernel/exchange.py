@@ -1,7 +1,7 @@
 """What enters the sandbox and comes out: arenas in, arenas and counts out, checked for form. No torch.
 
-The reference, the tolerance and the seed of the inputs never go in. Every case is called twice, with the other cases in
-between, on fresh copies of its memory; the two must agree to the last bit.
+The reference, the tolerance and the seed of the inputs never go in. Every case but the large ones is called twice, with
+the other cases in between, on fresh copies of its memory; the two must agree to the last bit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from problems.triton_kernel.operation import Operation
 from tasks.contract import JSON, Cost, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
 INSIDE = Path(__file__).parent / "inside"
-MEMORY = "memory"  # the file that comes out: every call's arena, one after the other, then all of them a second time
+MEMORY = "memory"  # the file that comes out: every call's arena, one after the other, then those of the repetitions
 #: Rules that the adapter finds broken while the program runs, and what that makes of the program.
 REFUSALS = {
     "torch-operator": FailureKind.CHEATING,
@@ -49,7 +49,16 @@ def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, 
 
 def files_mb(calls: Sequence[Call]) -> int:
     """How large what comes out may be."""
-    return -(-2 * sum(call.before.raw.nbytes for call in calls) // 2**20)
+    return -(-sum(_sizes(calls)) // 2**20)
+
+
+def _sizes(calls: Sequence[Call]) -> list[int]:
+    return [call.before.raw.nbytes for call in (*calls, *repeated(calls))]
+
+
+def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """Those that are called a second time."""
+    return tuple(call for call in calls if not call.case.measured)
 
 
 def _asked(operation: Operation, call: Call) -> dict[str, JSON]:
@@ -57,6 +66,7 @@ def _asked(operation: Operation, call: Call) -> dict[str, JSON]:
         "memory": base64.b64encode(call.before.raw.tobytes()).decode("ascii"),
         "dtype": call.case.dtype,
         "tensors": {place.name: _where(place) for place in call.before.places},
+        "repeated": not call.case.measured,
         "scalars": {name: call.case.scalars[name] for name in operation.scalars},
     }
 
@@ -68,9 +78,8 @@ def _where(place: Place) -> dict[str, JSON]:
 def _read(done: Finished, calls: Sequence[Call]) -> Ran | Failure:
     if isinstance(done.answer, dict) and set(done.answer) == {"refused"}:
         return _refused(done.answer["refused"])
-    sizes = [call.before.raw.nbytes for call in calls]
     content = done.files[MEMORY] if set(done.files) == {MEMORY} else b""
-    if not isinstance(done.answer, dict) or set(done.answer) != {"launches"} or len(content) != 2 * sum(sizes):
+    if not isinstance(done.answer, dict) or set(done.answer) != {"launches"} or len(content) != sum(_sizes(calls)):
         return Failure(FailureKind.INVALID, "the run did not answer with its launches and the memory of every call")
     counted = done.answer["launches"]
     if not isinstance(counted, list) or len(counted) != len(calls):
@@ -79,9 +88,9 @@ def _read(done: Finished, calls: Sequence[Call]) -> Ran | Failure:
         launches = tuple(traffic.read(entry) for entry in counted)
     except traffic.Unusable as error:
         return Failure(FailureKind.INVALID, str(error))
-    half = sum(sizes)
+    first = sum(call.before.raw.nbytes for call in calls)
     logs = "\n".join(part for part in (done.stdout, done.stderr) if part)
-    return Ran(content[:half], content[half:], launches, counted, logs, done.cost)
+    return Ran(content[:first], content[first:], launches, counted, logs, done.cost)
 
 
 def _refused(found: JSON) -> Failure:

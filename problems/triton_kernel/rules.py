@@ -101,10 +101,14 @@ def _module(tree: ast.Module) -> Iterator[Issue]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             if ast.unparse(node) not in IMPORTS:
                 allowed = "torch, triton, triton.language as tl, math"
-                yield Issue("forbidden-import", f"`{ast.unparse(node)}` may not be imported; {allowed} may", node.lineno)
+                yield Issue(
+                    "forbidden-import", f"`{ast.unparse(node)}` may not be imported; {allowed} may", node.lineno
+                )
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             if node.value is None or not _is_constant(node.value):
-                yield Issue("top-level", "at the top level only numbers, text, tuples, tl.constexpr and partial", node.lineno)
+                yield Issue(
+                    "top-level", "at the top level only numbers, text, tuples, tl.constexpr and partial", node.lineno
+                )
         elif not isinstance(node, ast.FunctionDef) and not (position == 0 and _is_text(node)):
             yield Issue("top-level", "expected imports, functions and constants at the top level", node.lineno)
 

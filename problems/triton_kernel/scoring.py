@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from problems.triton_kernel import judge, traffic
@@ -19,15 +19,18 @@ def refusal(
     operation: Operation,
     calls: Sequence[Call],
     first: Sequence[bytes],
-    second: Sequence[bytes],
+    second: Mapping[str, bytes],
     launches: Sequence[Sequence[Launch]],
 ) -> Failure | None:
-    """Why a run gets no score, or None."""
-    for call, memory, again in zip(calls, first, second, strict=True):
+    """Why a run gets no score, or None. `second` is the memory of repeated calls, by the case's name."""
+    for call, memory in zip(calls, first, strict=True):
         if wrong := judge.fault(operation, call, memory):
             return Failure(FailureKind.INVALID, f"{described(call)}: {wrong}")
-        if memory != again:
-            return Failure(FailureKind.INVALID, f"{described(call)}: the same inputs gave another answer the second time")
+    for call, memory in zip(calls, first, strict=True):
+        if memory != second.get(call.case.name, memory):
+            return Failure(
+                FailureKind.INVALID, f"{described(call)}: the same inputs gave another answer the second time"
+            )
     for call, counted in zip(calls, launches, strict=True):
         reads, writes = operation.read_bytes(call.case), operation.written_bytes(call.case)
         if call.case.measured and (reason := traffic.impossible(counted, reads, writes)):
