@@ -18,6 +18,7 @@ LAST_LAUNCH = (
 )
 INVERSE_STORE = "    tl.store(inverse_ptr + row, 1.0 / tl.sqrt(tl.sum(total, 0) / N + eps))\n"
 HALF_SQUARES = "        total += (summed * summed).to(tl.float16)\n"
+BAG_PARAMETER = "inverse_ptr, N, eps, summed_row, bag, "
 TORCH = "torch.nn.functional.rms_norm((x + residual).float(), (N,), weight.float(), eps)"
 COPY = '''
 KEPT = []
@@ -88,14 +89,17 @@ def hidden(seed: str) -> dict[str, str]:
         ).replace("    inverse_rms_kernel[(M,)](summed, inverse, N, eps, summed.stride(0), BLOCK=BLOCK)\n", ""),
         "remembers an answer": _changed(remembers, inverse, REMEMBER + inverse),
         "answers otherwise the second time": _changed(remembers, inverse, COUNT_CALLS + inverse),
+        "hands values from program to program": _changed(seed, "inverse_ptr, N, eps, summed_row, ", BAG_PARAMETER)
+        .replace(INVERSE_STORE, INVERSE_STORE + "    bag += [total]\n")
+        .replace("N, eps, summed.stride(0), BLOCK=", "N, eps, summed.stride(0), [], BLOCK="),
         "prints a forged result": _changed(
             seed, LAST_LAUNCH, LAST_LAUNCH + '    print(\'{"traffic_efficiency": 1.0, "launches": []}\')\n'
         ),
         "patches triton": _changed(seed, "BLOCK = 256\n", "BLOCK = 256\ntl.load = tl.zeros\n"),
         "patches the clock": _changed(seed, "BLOCK = 256\n", "import time\n\nBLOCK = 256\ntime.perf_counter = float\n"),
         "clears the counts": _changed(
-            seed, LAST_LAUNCH, f"{LAST_LAUNCH}    import counting, gc\n    [one.launches.clear() for one in gc.get_objects()"
-            " if isinstance(one, counting.Ledger)]\n",
+            seed, LAST_LAUNCH, LAST_LAUNCH + "    import counting, gc\n"
+            "    [x.launches.clear() for x in gc.get_objects() if isinstance(x, counting.Ledger)]\n",
         ),
     }  # fmt: skip
 

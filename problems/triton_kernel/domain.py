@@ -188,8 +188,8 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
 - It fills {outputs}, which hold NaN before, and returns nothing. Inputs stay as they are; nothing outside of the
   tensors is touched, not even read. Any sizes from 1 on, also odd ones: mask loads and stores, and give `other`.
 - Matrices have stride 1 in their rows; rows may lie apart: use `.stride(0)`, for each tensor its own.
-- The work is done in Triton. Of torch there are `torch.empty`, `empty_like`, `new_empty` for scratch, shapes, strides and
-  views; anything that computes, fills or copies is refused.
+- The work is done in Triton. Of torch there are `torch.empty`, `empty_like`, `new_empty` for scratch, shapes, strides
+  and views; anything that computes, fills or copies is refused.
 - Compute in float32: `tl.load(...).to(tl.float32)`. The interpreter adds and multiplies bfloat16 wrongly, and sums of
   squares leave the range of float16. Store with `.to(out_ptr.dtype.element_ty)`.
 - Values may be large, tiny, all equal, or zero. Every call has new values; two calls with the same values have to give
@@ -200,9 +200,10 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
 - At most 32768 elements in one load or store of a program. About {cpu_s:g} CPU seconds for all calls together.
 """
 NOTES = (
-    "It runs in Triton's interpreter on a CPU, and no time is measured. What counts is memory traffic: the 32-byte sectors "
-    "that each load and store of each program touches; nothing is cached, so what two programs load counts twice. A "
-    "launch with fewer than {busy} programs counts its bytes more ({busy} / programs times); each launch costs {share:.0%} "
-    "of the least possible bytes. traffic_efficiency is the least possible over what was counted. Few launches, every "
-    "element loaded once, and several rows in a program so that what they share is loaded once: these make it high."
+    "It runs in Triton's interpreter on a CPU, and no time is measured. What counts is memory traffic: the 32-byte "
+    "sectors that each load and store of each program touches; nothing is cached, so what two programs load counts "
+    "twice. A launch with fewer than {busy} programs counts its bytes more ({busy} / programs times); each launch "
+    "costs {share:.0%} of the least possible bytes. traffic_efficiency is the least possible over what was counted. "
+    "Few launches, every element loaded once, and several rows in a program so that what they share is loaded once: "
+    "these make it high."
 )

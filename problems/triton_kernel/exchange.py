@@ -25,6 +25,8 @@ REFUSALS = {
     "out-of-bounds": FailureKind.INVALID,
     "large-tile": FailureKind.INVALID,
     "no-triton": FailureKind.INVALID,
+    "kernel-argument": FailureKind.CHEATING,
+    "nested-launch": FailureKind.INVALID,
 }
 
 

@@ -2,7 +2,9 @@
 
 Everything that is not named here is refused: names, attributes, statements. That matters more than elsewhere, since
 what is counted is counted in the candidate's own process: a program in this language cannot reach the counters, torch's
-operators, or anything of Python's machinery. Below it there is still the sandbox, and the output is judged outside.
+operators, or anything of Python's machinery. There are no lists either: in the interpreter a kernel is a Python
+function, and a list would carry values from program to program past the memory that is counted. Below all this there is
+still the sandbox, and the output is judged outside.
 """
 
 from __future__ import annotations
@@ -20,41 +22,41 @@ MODULES: Mapping[str, frozenset[str]] = {
     "triton": frozenset({"cdiv", "jit", "next_power_of_2"}),
     "math": frozenset({"ceil", "e", "exp", "floor", "gcd", "inf", "isqrt", "log", "log2", "pi", "sqrt"}),
     "tl": frozenset({
-        "abs", "arange", "argmax", "argmin", "assume", "atomic_add", "atomic_max", "atomic_min", "bfloat16", "broadcast",
-        "broadcast_to", "cast", "cdiv", "clamp", "constexpr", "cumsum", "debug_barrier", "div_rn", "dot", "exp", "exp2",
-        "expand_dims", "float16", "float32", "floor", "fma", "full", "int1", "int32", "int64", "interleave", "join", "load",
-        "log", "log2", "math", "max", "max_constancy", "max_contiguous", "maximum", "min", "minimum", "multiple_of",
-        "num_programs", "permute", "program_id", "range", "ravel", "reshape", "rsqrt", "sigmoid", "softmax", "split",
-        "sqrt", "sqrt_rn", "static_assert", "static_range", "store", "sum", "trans", "view", "where", "xor_sum",
-        "zeros", "zeros_like",
+        "abs", "arange", "argmax", "argmin", "assume", "atomic_add", "atomic_max", "atomic_min", "bfloat16",
+        "broadcast", "broadcast_to", "cast", "cdiv", "clamp", "constexpr", "cumsum", "debug_barrier", "div_rn",
+        "dot", "exp", "exp2", "expand_dims", "float16", "float32", "floor", "fma", "full", "int1", "int32", "int64",
+        "interleave", "join", "load", "log", "log2", "math", "max", "max_constancy", "max_contiguous", "maximum",
+        "min", "minimum", "multiple_of", "num_programs", "permute", "program_id", "range", "ravel", "reshape",
+        "rsqrt", "sigmoid", "softmax", "split", "sqrt", "sqrt_rn", "static_assert", "static_range", "store", "sum",
+        "trans", "view", "where", "xor_sum", "zeros", "zeros_like",
     }),
 }  # fmt: skip
 #: Of tl.math.
 MATH = frozenset({"abs", "ceil", "div_rn", "exp", "exp2", "floor", "fma", "log", "log2", "rsqrt", "sqrt", "sqrt_rn"})
 #: Attributes of anything else: of tensors in a launch, and of blocks in a kernel.
 IN_LAUNCH = frozenset({
-    "device", "dim", "dtype", "element_size", "is_contiguous", "itemsize", "ndim", "new_empty", "numel", "shape", "size",
-    "squeeze", "stride", "t", "transpose", "unsqueeze", "view",
+    "device", "dim", "dtype", "element_size", "is_contiguous", "itemsize", "ndim", "new_empty", "numel", "shape",
+    "size", "squeeze", "stride", "t", "transpose", "unsqueeze", "view",
 })  # fmt: skip
 IN_KERNEL = frozenset({
-    "T", "abs", "broadcast_to", "cast", "dtype", "element_ty", "exp", "exp2", "expand_dims", "floor", "log", "log2", "max",
-    "min", "numel", "permute", "reshape", "rsqrt", "shape", "sigmoid", "sqrt", "sum", "to", "trans", "type", "value", "view",
+    "T", "abs", "broadcast_to", "cast", "dtype", "element_ty", "exp", "exp2", "expand_dims", "floor", "log", "log2",
+    "max", "min", "numel", "permute", "reshape", "rsqrt", "shape", "sigmoid", "sqrt", "sum", "to", "trans", "type",
+    "value", "view",
 })  # fmt: skip
 BUILTINS = frozenset({
     "Annotated", "AssertionError", "False", "None", "True", "TypeError", "ValueError", "abs", "bool", "divmod",
-    "enumerate", "float", "int", "len", "list", "max", "min", "partial", "pow", "range", "reversed", "round", "sum",
-    "tuple", "zip",
+    "float", "int", "len", "max", "min", "partial", "pow", "range", "round", "sum", "tuple",
 })  # fmt: skip
 IMPORTS = frozenset({
     "from __future__ import annotations", "from functools import partial", "from triton import language as tl",
     "from typing import Annotated", "import math", "import torch", "import triton", "import triton.language as tl",
 })  # fmt: skip
 STATEMENTS = (
-    ast.FunctionDef, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.While, ast.If, ast.Expr, ast.Pass,
-    ast.Break, ast.Continue, ast.Raise, ast.Assert, ast.Import, ast.ImportFrom,
+    ast.FunctionDef, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.While, ast.If, ast.Expr,
+    ast.Pass, ast.Break, ast.Continue, ast.Raise, ast.Assert, ast.Import, ast.ImportFrom,
 )  # fmt: skip
 EXPRESSIONS = (
-    ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.IfExp, ast.Lambda, ast.List, ast.Name,
+    ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.IfExp, ast.Lambda, ast.Name,
     ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp,
 )  # fmt: skip
 LONGEST_NUMBER = 10**18  # written out; a program does not carry its answers with it

@@ -1,4 +1,4 @@
-"""From memory that came back and counts to metrics: right, bit for bit repeatable, possible; then how much moved. Pure."""
+"""From memory that came back and counts to metrics: is it right, repeatable and possible; how much moved. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slot `warps`: how many warps a program has. `warps(block) -> int`. The interpreter does not look at it; a GPU does."""
+"""Slot `warps`: how many warps a program has. `warps(block) -> int`. A GPU looks at it, the interpreter does not."""
 
 from __future__ import annotations
 

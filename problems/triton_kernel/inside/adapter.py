@@ -1,7 +1,7 @@
 """What the sandbox calls: `run` lets the candidate's `launch` fill poisoned memory, and hands memory and counts out.
 
-TRITON_INTERPRET has to be set before triton is imported, which nothing does earlier in this process. Torch operators
-that compute are refused while `launch` runs: a candidate may allocate, look at shapes and make views. It judges nothing.
+TRITON_INTERPRET has to be set before triton is imported, which nothing does earlier in this process. Operators of
+torch that compute are refused while `launch` runs: it may allocate, look at shapes, make views. This judges nothing.
 """
 
 from __future__ import annotations

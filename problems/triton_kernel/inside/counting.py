@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
+import triton.language as tl
 from triton.runtime import interpreter
 
 SECTOR_BYTES = 32
 MOST_TILE = 32768  # elements that one load or store of one program may have: an H100's processor has 65,536 registers
+PASSABLE = (bool, int, float, str, torch.Tensor, torch.dtype, tl.dtype, tl.constexpr, interpreter.InterpretedFunction)
 
 
 class Refused(Exception):
@@ -29,6 +32,7 @@ class Ledger:
     regions: list[tuple[int, int]] = field(default_factory=list)  # first byte, end
     launches: list[dict[str, int]] = field(default_factory=list)
     refusal: tuple[str, str] | None = None
+    launching: bool = False
     preparing: bool = False  # before and after the programs of a launch, when Triton itself calls torch
 
     def begin(self, regions: list[tuple[int, int]]) -> None:
@@ -118,16 +122,29 @@ def _counted(ledger: Ledger, execute: Callable[..., Any]) -> Callable[..., Any]:
     interpreter.GridExecutor._restore_args_dev = restored
 
     def launch(self: Any, *arguments: Any, **options: Any) -> Any:
+        if ledger.launching:
+            ledger.refuse("nested-launch", "a kernel launches a kernel, which no GPU does")
+        for value in (*arguments, *options.values()):
+            _passable(ledger, value)
         names = ("programs", "loads", "stores", "loaded_bytes", "stored_bytes", "loaded_sectors", "stored_sectors")
         ledger.launches.append(dict.fromkeys(names, 0))
-        ledger.preparing = True
+        ledger.preparing = ledger.launching = True
         try:
             with np.errstate(all="ignore"):
                 return execute(self, *arguments, **options)
         finally:
-            ledger.preparing = False
+            ledger.preparing = ledger.launching = False
 
     return launch
+
+
+def _passable(ledger: Ledger, value: Any) -> None:
+    """What a GPU's kernel can be given: whatever else could carry values past the memory that is counted."""
+    if isinstance(value, tuple):
+        for entry in value:
+            _passable(ledger, entry)
+    elif value is not None and not isinstance(value, PASSABLE):
+        ledger.refuse("kernel-argument", f"a kernel was given a {type(value).__name__}; numbers and tensors can be")
 
 
 def _undefined(pointers: Any) -> Any:

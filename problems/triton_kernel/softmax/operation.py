@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from problems.triton_kernel.dtypes import Doubles
 from problems.triton_kernel.operation import Argument, Case, Doubled, Operation
 
 #: Beyond where exp leaves the range of float32, but for the differences in a row.
@@ -15,7 +16,7 @@ LARGE = {"float32": 3e4, "float16": 3e4, "bfloat16": 3e4}
 def draw(case: Case, rng: np.random.Generator) -> Doubled:
     """Inputs of one case."""
     m, n = case.sizes["M"], case.sizes["N"]
-    x_MN = 2.0 * rng.standard_normal((m, n))
+    x_MN: Doubles = 2.0 * rng.standard_normal((m, n))
     if case.values == "large":
         x_MN = LARGE[case.dtype] + 32.0 * rng.integers(-2, 3, (m, n))
     if case.values == "negative":
@@ -70,8 +71,8 @@ OPERATION = Operation(
     signature="launch(x, out)",
     title="softmax of each row",
     formula=(
-        "for x [M, N]:  out = exp(x - row maximum) / row sum of exp(x - row maximum); entries of x may be minus infinity, "
-        "but never a whole row"
+        "for x [M, N]:  out = exp(x - row maximum) / row sum of exp(x - row maximum); entries of x may be minus "
+        "infinity, but never a whole row"
     ),
     arguments=(Argument("x", "input", "MN"), Argument("out", "output", "MN")),
     scalars=(),

@@ -11,7 +11,7 @@ from problems.triton_kernel import catalogue, dtypes, judge, scoring, traffic
 from problems.triton_kernel.dtypes import KINDS
 from problems.triton_kernel.judge import Call
 from problems.triton_kernel.traffic import Launch
-from tasks.contract import Failure, FailureKind
+from tasks.contract import JSON, Failure, FailureKind
 
 NORM, SOFTMAX = catalogue.operation("add_rms_norm"), catalogue.operation("softmax")
 
@@ -159,9 +159,9 @@ def test_counts_below_the_floor_are_impossible() -> None:
         [dict.fromkeys(traffic.NAMES, 10**30)],
     ],
 )
-def test_counts_of_another_form_are_refused(counted: object) -> None:
+def test_counts_of_another_form_are_refused(counted: JSON) -> None:
     with pytest.raises(traffic.Unusable):
-        traffic.read(counted)  # type: ignore[arg-type]  # what a candidate's process may send
+        traffic.read(counted)
 
 
 def test_a_right_run_with_false_counts_is_cheating() -> None:

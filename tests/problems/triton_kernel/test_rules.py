@@ -65,6 +65,8 @@ def test_ordinary_kernels_are_in_the_language(code: str) -> None:
         (program("[y for y in (1, 2)]"), "expression"),
         (program("f'{x}'"), "expression"),
         (program("{}"), "expression"),
+        (program("kernel[(1,)]([], 1, BLOCK=1)"), "expression"),
+        (program("kernel[(1,)](zip(x), 1, BLOCK=1)"), "name"),
         (program("(y := x)"), "expression"),
         (program("kernel[(1,)](**x)"), "expression"),
         (program("tl = x"), "name"),

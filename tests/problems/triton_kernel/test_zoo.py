@@ -51,6 +51,7 @@ HELD = {
     "lets torch do a part": ("attribute", (CHEATING, "torch-operator: torch's add")),
     "remembers an answer": ("top-level", (INVALID, "belong to no tensor")),
     "answers otherwise the second time": ("top-level", (INVALID, "another answer the second time")),
+    "hands values from program to program": ("expression", (CHEATING, "kernel-argument")),
     "prints a forged result": ("name", None),
     "patches triton": ("assignment", (CRASH, "zeros")),
     "patches the clock": ("forbidden-import", None),

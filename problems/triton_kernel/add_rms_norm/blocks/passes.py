@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 import triton
 
-from problems.triton_kernel.blocks.columns import fixed_width as columns
-from problems.triton_kernel.blocks.rows import one_row as rows
 from problems.triton_kernel.add_rms_norm.blocks.toolkit import (
     add_inverse_kernel,
     add_kernel,
@@ -16,6 +14,8 @@ from problems.triton_kernel.add_rms_norm.blocks.toolkit import (
     scale_kernel,
     tile_kernel,
 )
+from problems.triton_kernel.blocks.columns import fixed_width as columns
+from problems.triton_kernel.blocks.rows import one_row as rows
 from problems.triton_kernel.blocks.warps import fixed_warps as warps
 
 

@@ -7,6 +7,7 @@ import triton
 
 from problems.triton_kernel.blocks.columns import fixed_width as columns
 from problems.triton_kernel.blocks.rows import one_row as rows
+from problems.triton_kernel.blocks.warps import fixed_warps as warps
 from problems.triton_kernel.softmax.blocks.toolkit import (
     divide_kernel,
     held_kernel,
@@ -16,7 +17,6 @@ from problems.triton_kernel.softmax.blocks.toolkit import (
     three_pass_kernel,
     tile_kernel,
 )
-from problems.triton_kernel.blocks.warps import fixed_warps as warps
 
 
 def three_launches(x, out):
