@@ -73,5 +73,9 @@ def tolerance(reference: Doubles, kind: Kind) -> Doubles:
     >>> bool(tolerance(np.array([1.0]), KINDS["float32"])[0] < 2e-5 < tolerance(np.array([1.0]), KINDS["float16"])[0])
     True
     """
-    relative = ROUNDINGS * kind.unit + FLOAT32_ROUNDINGS * FLOAT32_UNIT
-    return relative * np.abs(reference) + kind.smallest
+    return relative_tolerance(kind) * np.abs(reference) + kind.smallest
+
+
+def relative_tolerance(kind: Kind) -> float:
+    """The part of it that grows with the reference."""
+    return ROUNDINGS * kind.unit + FLOAT32_ROUNDINGS * FLOAT32_UNIT
