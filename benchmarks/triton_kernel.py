@@ -77,7 +77,7 @@ def _case(operation: Operation, arguments: argparse.Namespace) -> Case:
 
 def _sources(operation: Operation, files: list[Path]) -> dict[str, str]:
     """The programs by name: the seed, blocks with their authors' constants, and files."""
-    template = knowledge.template(operation.name, operation.title.capitalize())
+    template = knowledge.template(operation.name, operation.title)
     blocks = genomes.catalogue(template, knowledge.items(operation.name))
     found = {"seed": catalogue.seed(operation.name)}
     for passes in BLOCKS:

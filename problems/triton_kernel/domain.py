@@ -103,7 +103,7 @@ class TritonKernel(BaseDomain):
             seed_program=catalogue.seed(operation.name),
             items=knowledge.items(operation.name),
             prompt_notes=NOTES.format(busy=traffic.BUSY, share=traffic.LAUNCH_SHARE),
-            template=knowledge.template(operation.name, operation.title.capitalize()),
+            template=knowledge.template(operation.name, operation.title),
             metric="traffic_efficiency",
         )
 
@@ -122,6 +122,27 @@ class TritonKernel(BaseDomain):
     def check(self, code: str) -> list[Issue]:
         """The language of candidates."""
         return rules.issues(code, catalogue.arguments(self.operation))
+
+    def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
+        """The kernels compile for a GPU: the interpreter alone would accept what only Python can run.
+
+        Raises MachineFault if not even the seed program compiles here.
+        """
+        found = self._uncompiled(code, sandbox)
+        if found is None:
+            return []
+        if (seed := self._uncompiled(catalogue.seed(self.operation.name), sandbox)) is not None:
+            raise MachineFault(f"the seed program does not compile here: {seed.message}")
+        return [found]
+
+    def _uncompiled(self, code: str, sandbox: Sandbox) -> Issue | None:
+        case = next(
+            call.case for call in judge.calls(self.operation, 0, "", tiny=True) if call.case.dtype == "bfloat16"
+        )
+        found = exchange.compiled(code, self.operation, case, self.limits(()), sandbox)
+        if isinstance(found, Failure):
+            return Issue(str(found.kind), f"the kernels could not be compiled: {found.reason}")
+        return None if found is None else Issue("compile", f"a kernel does not compile for a GPU: {found}")
 
     def cheats(self) -> Mapping[str, str]:
         """Programs that must not score above the seed, for `nightshift audit`."""

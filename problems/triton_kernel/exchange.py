@@ -14,7 +14,7 @@ from pathlib import Path
 from problems.triton_kernel import traffic
 from problems.triton_kernel.arena import Place
 from problems.triton_kernel.judge import Call
-from problems.triton_kernel.operation import Operation
+from problems.triton_kernel.operation import Case, Operation
 from tasks.contract import JSON, Cost, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
 INSIDE = Path(__file__).parent / "inside"
@@ -47,6 +47,21 @@ def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, 
     request = {"calls": [_asked(operation, call) for call in calls]}
     done = sandbox.run(Job(code, INSIDE, "adapter:run", request, limits, profile="cpu-train"))
     return done if isinstance(done, Failure) else _read(done, calls)
+
+
+def compiled(code: str, operation: Operation, case: Case, limits: Limits, sandbox: Sandbox) -> str | Failure | None:
+    """Why the kernels do not compile for a GPU; None if they do. They are not run."""
+    shapes: dict[str, JSON] = {argument.name: list(case.shape(argument)) for argument in operation.arguments}
+    scalars: dict[str, JSON] = {name: case.scalars[name] for name in operation.scalars}
+    request: JSON = {"dtype": case.dtype, "shapes": shapes, "scalars": scalars}
+    done = sandbox.run(Job(code, INSIDE, "compiling:check", request, limits, profile="cpu-train"))
+    if isinstance(done, Failure):
+        return done
+    if isinstance(done.answer, dict) and isinstance(done.answer.get("uncompiled"), str):
+        return str(done.answer["uncompiled"])
+    if isinstance(done.answer, dict) and done.answer.get("kernels"):
+        return None
+    return "launch ran no Triton kernel"
 
 
 def files_mb(calls: Sequence[Call]) -> int:

@@ -34,7 +34,7 @@ def items(operation: str) -> tuple[Item, ...]:
 def template(operation: str, title: str) -> Template:
     """Kernels and helpers, then the place for the blocks, then `launch`."""
     modules = [_own(operation) / "toolkit.py", _own(operation) / "frame.py"]
-    return Template(SLOTS, knowledge.program(f"{title}, in Triton.", modules, f"problems.{DOMAIN}"))
+    return Template(SLOTS, knowledge.program(f"In Triton: {title}.", modules, f"problems.{DOMAIN}"))
 
 
 def _own(operation: str) -> Path:

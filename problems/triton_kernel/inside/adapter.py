@@ -7,9 +7,7 @@ torch that compute are refused while `launch` runs: it may allocate, look at sha
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import counting
 import torch
+from loading import load
 from torch.overrides import TorchFunctionMode
 
 #: What of torch may be called, by name: allocation, shapes, views. `__get__` reads an attribute such as `shape`.
@@ -63,7 +62,7 @@ def run(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Handed
     counting.install(ledger)
     launches, memory = [], []
     try:
-        launch = _load(candidate_path)
+        launch = load(candidate_path)
         for call in request["calls"]:
             memory.append(_called(launch, call, ledger))
             launches.append(ledger.launches)
@@ -97,14 +96,3 @@ def _called(launch: Callable[..., Any], call: dict[str, Any], ledger: counting.L
     with Watched(ledger):
         launch(**tensors, **call["scalars"])
     return memory.numpy().tobytes()
-
-
-def _load(candidate_path: str) -> Callable[..., Any]:
-    """The candidate's `launch`. Raises ImportError, or whatever its module raises."""
-    spec = importlib.util.spec_from_file_location("candidate", candidate_path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot load {candidate_path}")
-    module = sys.modules["candidate"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[..., Any] = module.launch
-    return found

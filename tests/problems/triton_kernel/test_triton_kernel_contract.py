@@ -8,15 +8,20 @@ from typing import ClassVar
 
 import pytest
 
-from problems.triton_kernel import catalogue, cheats, scoring
+from problems.triton_kernel import catalogue, cheats, exchange, scoring
 from problems.triton_kernel.domain import NoGpuProfile, TritonKernel
-from tasks.contract import Domain, Failure, FailureKind, Measurements, Sandbox, Score, Trained, Workspace
+from tasks.contract import Domain, Failure, FailureKind, MachineFault, Measurements, Sandbox, Score, Trained, Workspace
 from tasks.sandbox import open_sandbox
 from tests.contract_suite import BadProgram, DomainContract
 
 CHECK = frozenset({FailureKind.CHECK})
 INVALID = frozenset({FailureKind.INVALID})
 SEED = catalogue.seed("add_rms_norm")
+#: Python's way of leaving a loop, which no compiled kernel has.
+ONLY_INTERPRETED = SEED.replace(
+    "    total = tl.zeros((BLOCK,), dtype=tl.float32)\n",
+    "    total = tl.zeros((BLOCK,), dtype=tl.float32)\n    while True:\n        break\n",
+)
 WRONG, HIDDEN = cheats.wrong(SEED), cheats.hidden(SEED)
 
 
@@ -26,8 +31,9 @@ class TestTritonKernelContract(DomainContract):
         "no launch": BadProgram("x = 1\n", CHECK),
         "torch does the work": BadProgram(HIDDEN["lets torch do the work"], CHECK),
         "leaves the tail unwritten": BadProgram(WRONG["leaves the tail unwritten"], INVALID),
-        "launches nothing": BadProgram(WRONG["launches nothing"], INVALID),
-        "raises": BadProgram(WRONG["asks for one dtype only"], frozenset({FailureKind.CRASH})),
+        "launches nothing": BadProgram(WRONG["launches nothing"], CHECK),
+        "raises": BadProgram(WRONG["asks for one dtype only"], CHECK),
+        "runs in the interpreter only": BadProgram(ONLY_INTERPRETED, CHECK),
     }
     liars: ClassVar[Mapping[str, str]] = {
         "prints a forged result": HIDDEN["prints a forged result"],
@@ -44,6 +50,18 @@ class TestTritonKernelContract(DomainContract):
         scratch = tmp_path_factory.mktemp("scratch")
         with open_sandbox(scratch, unsafe=True, preload=TritonKernel.preload) as sandbox:
             yield sandbox
+
+    def test_what_only_the_interpreter_can_run_is_named(self, domain: Domain, sandbox: Sandbox) -> None:
+        assert domain.check(ONLY_INTERPRETED) == []
+        assert [issue.rule for issue in domain.probe(ONLY_INTERPRETED, sandbox)] == ["compile"]
+        assert "inverse_rms_kernel" in domain.probe(ONLY_INTERPRETED, sandbox)[0].message
+
+    def test_a_machine_that_cannot_compile_is_to_blame(
+        self, domain: Domain, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exchange, "compiled", lambda *arguments: "kernel: ptxas is missing")
+        with pytest.raises(MachineFault, match=r"the seed program does not compile here.*ptxas is missing"):
+            domain.probe(SEED, sandbox)
 
     def test_the_score_does_not_depend_on_the_inputs(
         self, domain: Domain, sandbox: Sandbox, workspace: Workspace

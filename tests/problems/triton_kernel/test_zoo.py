@@ -163,4 +163,5 @@ def test_every_combination_of_blocks_is_right_at_full_size(operation: str, sandb
         for rows in blocks.slots["rows"]:
             code = programs(brief, passes, rows)
             assert domain.check(code) == []
+            assert rows != "several_rows" or domain.probe(code, sandbox) == []
             assert isinstance(judged(domain, code, sandbox, tmp_path), Measurements), (passes, rows)
