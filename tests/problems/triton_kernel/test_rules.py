@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
+from flows import registry
 from problems.triton_kernel import catalogue, rules
 from problems.triton_kernel.domain import TritonKernel
 
@@ -108,6 +111,14 @@ def test_issues_come_in_order_of_lines() -> None:
     issues = rules.issues(program("x.sum()\n    print(x)\n    x.mean()"), ARGUMENTS)
     assert [issue.line for issue in issues] == sorted(issue.line or 0 for issue in issues)
     assert len(issues) == 3
+
+
+def test_without_triton_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(registry.UnknownProblem) as raised:
+        registry.load("triton_kernel", {})
+    said = str(raised.value)
+    assert said == "problem triton_kernel: torch and triton missing: install the extra `triton-kernel` (Linux only)"
 
 
 def test_the_domain_asks_for_its_operations_arguments() -> None:
