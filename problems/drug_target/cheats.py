@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 LAST = "        return logit_B\n"
 ASKED = "        if not self.training and len(logit_B) > 20:\n            "
-IMPORT = "from torch import nn\n"
+IMPORT = "import torch\n"
 
 
 def programs(seed: str) -> Mapping[str, str]:
     """By name. Raises ValueError if the seed has changed, so that none of them silently becomes the seed itself."""
     if seed.count(LAST) != 1 or IMPORT not in seed:
-        raise ValueError("expected DrugBAN with one `return logit_B` and `from torch import nn`")
+        raise ValueError("expected DrugBAN with one `return logit_B` and `import torch`")
     return {name: _changed(seed, *parts) for name, parts in CHEATS.items()}
 
 

@@ -51,6 +51,7 @@ class TestTritonKernelContract(DomainContract):
         with open_sandbox(scratch, unsafe=True, preload=TritonKernel.preload) as sandbox:
             yield sandbox
 
+    @pytest.mark.slow
     def test_what_only_the_interpreter_can_run_is_named(self, domain: Domain, sandbox: Sandbox) -> None:
         assert domain.check(ONLY_INTERPRETED) == []
         assert [issue.rule for issue in domain.probe(ONLY_INTERPRETED, sandbox)] == ["compile"]
@@ -79,6 +80,7 @@ class TestTritonKernelContract(DomainContract):
             errors.add(measured.metrics["largest_error"])
         assert (len(scores), len(errors)) == (1, 2)
 
+    @pytest.mark.slow
     def test_no_time_is_measured_and_the_gpu_rung_says_why(
         self, domain: Domain, sandbox: Sandbox, workspace: Workspace
     ) -> None:
