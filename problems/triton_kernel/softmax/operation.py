@@ -18,7 +18,7 @@ def draw(case: Case, rng: np.random.Generator) -> Doubled:
     m, n = case.sizes["M"], case.sizes["N"]
     x_MN: Doubles = 2.0 * rng.standard_normal((m, n))
     if case.values == "large":
-        x_MN = LARGE[case.dtype] + 32.0 * rng.integers(-2, 3, (m, n))
+        x_MN = LARGE[case.dtype] + 32.0 * rng.integers(-2, 3, (m, n)).astype(np.float64)
     if case.values == "negative":
         x_MN = x_MN - 2000.0 * rng.integers(1, 3, (m, 1))
     if case.values == "tiny":
