@@ -31,8 +31,6 @@ class TestTritonKernelContract(DomainContract):
         "no launch": BadProgram("x = 1\n", CHECK),
         "torch does the work": BadProgram(HIDDEN["lets torch do the work"], CHECK),
         "leaves the tail unwritten": BadProgram(WRONG["leaves the tail unwritten"], INVALID),
-        "launches nothing": BadProgram(WRONG["launches nothing"], CHECK),
-        "raises": BadProgram(WRONG["asks for one dtype only"], CHECK),
         "runs in the interpreter only": BadProgram(ONLY_INTERPRETED, CHECK),
     }
     liars: ClassVar[Mapping[str, str]] = {
@@ -64,6 +62,7 @@ class TestTritonKernelContract(DomainContract):
         with pytest.raises(MachineFault, match=r"the seed program does not compile here.*ptxas is missing"):
             domain.probe(SEED, sandbox)
 
+    @pytest.mark.slow
     def test_the_score_does_not_depend_on_the_inputs(
         self, domain: Domain, sandbox: Sandbox, workspace: Workspace
     ) -> None:
