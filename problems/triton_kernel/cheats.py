@@ -66,7 +66,7 @@ def wrong(seed: str) -> dict[str, str]:
         "forgets eps": _changed(seed, " / N + eps", " / N"),
         "launches nothing": _changed(seed, FIRST_LINE, "    return\n" + FIRST_LINE),
         "skips the sizes that are measured": _changed(
-            seed, FIRST_LINE, FIRST_LINE + "    if N == 1000:\n        return\n"
+            seed, FIRST_LINE, FIRST_LINE + "    if M % 8 == 0:\n        return\n"
         ),
         "holds too large a tile": _changed(seed, "BLOCK = 256", "BLOCK = 65536"),
         "asks for one dtype only": _changed(

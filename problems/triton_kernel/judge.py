@@ -32,10 +32,11 @@ def calls(operation: Operation, seed: int, code: str, tiny: bool = False) -> tup
 
 
 def _tiny(case: Case) -> Case | None:
-    """Eight rows where traffic is measured, at most three else; no long rows there."""
-    rows = 8 if case.measured else min(3, case.sizes["M"])
-    small = replace(case, sizes={**case.sizes, "M": rows})
-    return small if case.measured or prod(small.sizes.values()) <= TINY else None
+    """Eight short rows where traffic is measured, at most three else; no long rows there."""
+    if case.measured:
+        return replace(case, sizes={"M": 8, "N": case.sizes["N"] // 4})
+    small = replace(case, sizes={**case.sizes, "M": min(3, case.sizes["M"])})
+    return small if prod(small.sizes.values()) <= TINY else None
 
 
 def fault(operation: Operation, call: Call, content: bytes) -> str | None:
