@@ -216,8 +216,9 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
 - Values may be large, tiny, all equal, or zero. Every call has new values; two calls with the same values have to give
   the same bits.
 - The language is small: functions, assignments to names, if, for, while; `tl`, `triton.cdiv`, `triton.next_power_of_2`,
-  `math`, `torch.empty`. No other import, no classes, no try, no assignment to attributes or entries, no autotuning, no
-  printing. At the top level only functions and constants.
+  `math`, `torch.empty`. No other import, no lists, dictionaries, comprehensions or f-strings, no classes, no try, no
+  assignment to attributes or entries, no autotuning, no printing. At the top level only functions and constants.
+- Kernels are compiled for a GPU (compute capability 9.0) before they are interpreted: both have to accept them.
 - At most 32768 elements in one load or store of a program. About {cpu_s:g} CPU seconds for all calls together.
 """
 NOTES = (
