@@ -224,8 +224,8 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
 NOTES = (
     "It runs in Triton's interpreter on a CPU, and no time is measured. What counts is memory traffic: the 32-byte "
     "sectors that each load and store of each program touches; nothing is cached, so what two programs load counts "
-    "twice. A launch with fewer than {busy} programs counts its bytes more ({busy} / programs times); each launch "
-    "costs {share:.0%} of the least possible bytes. traffic_efficiency is the least possible over what was counted. "
-    "Few launches, every element loaded once, and several rows in a program so that what they share is loaded once: "
-    "these make it high."
+    "twice. A launch counts at least {busy} times what its busiest program moves, so spread the work evenly over "
+    "{busy} programs or more; each launch costs {share:.0%} of the least possible bytes. traffic_efficiency is the "
+    "least possible over what was counted. Few launches, every element loaded once, and several rows in a program so "
+    "that what they share is loaded once: these make it high."
 )

@@ -2,23 +2,25 @@
 
 Counted are the 32-byte sectors that each load and store of each program touches (a GPU fetches memory by such sectors),
 for tensors and scratch alike; nothing is assumed to be cached, so what two programs load counts twice. Two corrections
-keep the proxy from favouring what no GPU would run well: a launch with fewer than BUSY programs leaves processors
-idle, so its bytes count BUSY / programs times; and every launch costs a share of the floor. Pure; no torch.
+keep the proxy from favouring what no GPU would run well: a launch takes as long as its busiest program, so it counts at
+least BUSY times what that one moves; and every launch costs a share of the floor. Pure; no torch.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.contract import JSON
 
-#: The fewest programs that keep this toy device busy; stands for the 132 processors of an H100 at small sizes.
+#: The processors of this toy device; stands for the 132 of an H100 at small sizes.
 BUSY = 8
 #: What a launch costs: some microseconds, which is some percent of what a GPU needs for tens of megabytes.
 LAUNCH_SHARE = 0.02
-NAMES = ("programs", "loads", "stores", "loaded_bytes", "stored_bytes", "loaded_sectors", "stored_sectors")
+NAMES = (
+    "programs", "loads", "stores", "loaded_bytes", "stored_bytes", "loaded_sectors", "stored_sectors",
+    "busiest_sectors",
+)  # fmt: skip
 SECTOR_BYTES = 32
 
 
@@ -28,7 +30,10 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What the interpreter counted in one launch; bytes are those of unmasked elements."""
+    """What the interpreter counted in one launch; bytes are those of unmasked elements.
+
+    `busiest_sectors`: loaded and stored by the program that moved most.
+    """
 
     programs: int
     loads: int
@@ -37,6 +42,7 @@ class Launch:
     stored_bytes: int
     loaded_sectors: int
     stored_sectors: int
+    busiest_sectors: int
 
     @property
     def moved_bytes(self) -> int:
@@ -44,9 +50,9 @@ class Launch:
         return SECTOR_BYTES * (self.loaded_sectors + self.stored_sectors)
 
     @property
-    def charged_bytes(self) -> float:
-        """With what an idle device costs."""
-        return self.moved_bytes * max(1.0, BUSY / self.programs)
+    def charged_bytes(self) -> int:
+        """With what processors cost that wait for the busiest program."""
+        return max(self.moved_bytes, BUSY * SECTOR_BYTES * self.busiest_sectors)
 
 
 def read(counted: JSON) -> tuple[Launch, ...]:
@@ -73,13 +79,13 @@ def moved_bytes(launches: Sequence[Launch]) -> int:
 def efficiency(launches: Sequence[Launch], floor_bytes: int) -> float:
     """The floor over what was counted, corrections included: 1 would be one launch that costs nothing.
 
-    >>> one = Launch(8, 3, 1, 96, 32, 3, 1)
-    >>> round(efficiency([one], 128), 4)
+    >>> one = Launch(8, 24, 8, 768, 256, 24, 8, 4)
+    >>> round(efficiency([one], 1024), 4)
     0.9804
-    >>> round(efficiency([one, one], 128), 4)
+    >>> round(efficiency([one, one], 1024), 4)
     0.4902
     """
-    charged = math.fsum(launch.charged_bytes for launch in launches)
+    charged = sum(launch.charged_bytes for launch in launches)
     return floor_bytes / (charged + LAUNCH_SHARE * floor_bytes * len(launches))
 
 

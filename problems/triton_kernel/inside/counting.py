@@ -16,6 +16,10 @@ import torch
 import triton.language as tl
 from triton.runtime import interpreter
 
+NAMES = (
+    "programs", "loads", "stores", "loaded_bytes", "stored_bytes", "loaded_sectors", "stored_sectors",
+    "busiest_sectors",
+)  # fmt: skip
 SECTOR_BYTES = 32
 MOST_TILE = 32768  # elements that one load or store of one program may have: an H100's processor has 65,536 registers
 PASSABLE = (bool, int, float, str, torch.Tensor, torch.dtype, tl.dtype, tl.constexpr, interpreter.InterpretedFunction)
@@ -32,6 +36,7 @@ class Ledger:
     regions: list[tuple[int, int]] = field(default_factory=list)  # first byte, end
     launches: list[dict[str, int]] = field(default_factory=list)
     refusal: tuple[str, str] | None = None
+    program_sectors: int = 0  # of the program that runs
     launching: bool = False
     preparing: bool = False  # before and after the programs of a launch, when Triton itself calls torch
 
@@ -59,6 +64,8 @@ class Ledger:
         past = "loaded" if kind == "load" else "stored"
         now[f"{past}_bytes"] += int(touched.size) * size
         now[f"{past}_sectors"] += int(sectors)
+        self.program_sectors += int(sectors)
+        now["busiest_sectors"] = max(now["busiest_sectors"], self.program_sectors)
 
     def _within(self, kind: str, touched: Any, size: int) -> None:
         left = touched
@@ -111,6 +118,7 @@ def _counted(ledger: Ledger, execute: Callable[..., Any]) -> Callable[..., Any]:
 
     def next_program(self: Any, x: int, y: int, z: int) -> None:
         ledger.launches[-1]["programs"] += 1
+        ledger.program_sectors = 0
         move(self, x, y, z)
         ledger.preparing = False
 
@@ -126,8 +134,7 @@ def _counted(ledger: Ledger, execute: Callable[..., Any]) -> Callable[..., Any]:
             ledger.refuse("nested-launch", "a kernel launches a kernel, which no GPU does")
         for value in (*arguments, *options.values()):
             _passable(ledger, value)
-        names = ("programs", "loads", "stores", "loaded_bytes", "stored_bytes", "loaded_sectors", "stored_sectors")
-        ledger.launches.append(dict.fromkeys(names, 0))
+        ledger.launches.append(dict.fromkeys(NAMES, 0))
         ledger.preparing = ledger.launching = True
         try:
             with np.errstate(all="ignore"):

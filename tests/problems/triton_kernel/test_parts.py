@@ -130,15 +130,15 @@ def test_the_floor_is_every_tensor_once() -> None:
     assert NORM.flops(case.sizes) == 5 * 32 * 1000
 
 
-def test_an_idle_device_and_a_launch_cost() -> None:
-    full, idle = Launch(8, 1, 1, 64, 64, 2, 2), Launch(2, 1, 1, 64, 64, 2, 2)
-    assert traffic.efficiency([full], 128) == pytest.approx(1 / 1.02)
-    assert traffic.efficiency([idle], 128) == pytest.approx(1 / 4.02)
-    assert traffic.moved_bytes([full, idle]) == 256
+def test_idle_processors_and_a_launch_cost() -> None:
+    even, alone = Launch(8, 8, 8, 512, 512, 16, 16, 4), Launch(8, 8, 8, 512, 512, 16, 16, 32)
+    assert traffic.efficiency([even], 1024) == pytest.approx(1 / 1.02)
+    assert traffic.efficiency([alone], 1024) == pytest.approx(1 / 8.02)
+    assert traffic.moved_bytes([even, alone]) == 2048
 
 
 def test_counts_below_the_floor_are_impossible() -> None:
-    launch = Launch(8, 3, 1, 96, 32, 3, 1)
+    launch = Launch(8, 3, 1, 96, 32, 3, 1, 4)
     assert traffic.impossible([launch], 96, 32) is None
     assert "something else did their work" in str(traffic.impossible([launch], 97, 32))
     assert "something else did their work" in str(traffic.impossible([launch], 96, 33))
@@ -167,7 +167,7 @@ def test_counts_of_another_form_are_refused(counted: JSON) -> None:
 def test_a_right_run_with_false_counts_is_cheating() -> None:
     some = calls()
     memory = [answered(call) for call in some]
-    launches = [[Launch(8, 1, 1, 8, 8, 1, 1)] for _ in some]
+    launches = [[Launch(8, 1, 1, 8, 8, 1, 1, 1)] for _ in some]
     refused = scoring.refusal(NORM, some, memory, {}, launches)
     assert isinstance(refused, Failure)
     assert refused.kind == FailureKind.CHEATING
@@ -176,7 +176,7 @@ def test_a_right_run_with_false_counts_is_cheating() -> None:
 def test_another_answer_the_second_time_is_invalid() -> None:
     some = calls("softmax")
     memory = [answered(call, "softmax") for call in some]
-    large = [[Launch(8, 1, 1, 10**6, 10**6, 10**6, 10**6)] for _ in some]
+    large = [[Launch(8, 1, 1, 10**6, 10**6, 10**6, 10**6, 10**5)] for _ in some]
     assert scoring.refusal(SOFTMAX, some, memory, {some[0].case.name: memory[0]}, large) is None
     refused = scoring.refusal(SOFTMAX, some, memory, {some[0].case.name: memory[0][:-1]}, large)
     assert isinstance(refused, Failure)

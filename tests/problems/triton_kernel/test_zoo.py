@@ -148,6 +148,11 @@ def test_one_program_for_everything_is_charged_for_an_idle_device(sandbox: Sandb
     assert isinstance(found, Measurements), found
     assert found.metrics["programs"] == 1.0
     assert found.metrics["traffic_efficiency"] < seed_efficiency(sandbox, tmp_path)
+    idle = code.replace("(triton.cdiv(M, count),)", "(8,)")  # seven programs that find nothing to do
+    beside = judged(domain, idle, sandbox, tmp_path)
+    assert isinstance(beside, Measurements), beside
+    assert beside.metrics["programs"] == 8.0
+    assert beside.metrics["traffic_efficiency"] < seed_efficiency(sandbox, tmp_path)
 
 
 @pytest.mark.slow
