@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, str] = {
     "max_min_distance": "problems.max_min_distance.problem:MaxMinDistance",
     "minimum_overlap": "problems.minimum_overlap.problem:MinimumOverlap",
     "rl": "rl.domain:Rl",
+    "triton_kernel": "problems.triton_kernel.domain:TritonKernel",
 }
 
 

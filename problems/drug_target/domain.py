@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from problems.drug_target import exchange, knowledge, rules, scoring, source, trial
+from problems.drug_target import cheats, exchange, knowledge, rules, scoring, source, trial
 from problems.drug_target.pairs import Pairs
 from problems.drug_target.recipes import RUNGS, TINY, Recipe
 from problems.drug_target.reference import program
@@ -113,6 +113,10 @@ class DrugTarget(BaseDomain):
     def check(self, code: str) -> list[Issue]:
         """Contract, imports, calls that nothing needs."""
         return rules.issues(code)
+
+    def cheats(self) -> Mapping[str, str]:
+        """Programs that must not score above the seed, for `nightshift audit`."""
+        return cheats.programs(program("drugban"))
 
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """One training step on a few pairs; the same answer together and alone; the size."""

@@ -29,8 +29,9 @@ def issues(code: str) -> list[Issue]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
     found = list(_class(tree))
+    modules = _imported(tree)
     for node in ast.walk(tree):
-        found += [*_imports(node), *_calls(node), *_parts(node)]
+        found += [*_imports(node), *_calls(node), *_parts(node), *_patches(node, modules)]
     return sorted(found, key=lambda issue: issue.line or 0)
 
 
@@ -78,3 +79,17 @@ def _parts(node: ast.AST) -> Iterator[Issue]:
         if name in FORBIDDEN_PARTS or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a model", line)
+
+
+def _imported(tree: ast.Module) -> frozenset[str]:
+    """Names that stand for somebody else's modules and classes."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return frozenset((alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names)
+
+
+def _patches(node: ast.AST, modules: frozenset[str]) -> Iterator[Issue]:
+    """The trainer is the same for every model, so nothing of torch is replaced."""
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        root = ast.unparse(node).partition(".")[0]
+        if root in modules:
+            yield Issue("patch", f"`{ast.unparse(node)}` may not be assigned: the trainer is fixed", node.lineno)

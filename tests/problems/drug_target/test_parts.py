@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import struct
@@ -145,3 +146,30 @@ def test_options_change_the_recipe() -> None:
     recipe = DrugTarget(DrugTarget.Options(epochs=8, cpu_s=20)).recipe("laptop")
     assert (recipe.epochs, recipe.kept_epochs, recipe.cpu_s) == (8, (4, 6, 8), 20)
     assert recipe.most_training == LAPTOP.most_training
+
+
+def test_cheats_are_programs_of_their_own() -> None:
+    found = DrugTarget().cheats()
+    assert len(found) >= 15
+    assert [name for name, code in found.items() if code == program("drugban") or not ast.parse(code)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.nn.functional.binary_cross_entropy_with_logits = max",
+        "F.relu = F.gelu",
+        "nn.Linear.forward = None",
+        "torch.backends.mkldnn.enabled += 1",
+        "del torch.Tensor.add",
+    ],
+)
+def test_nothing_of_torch_is_replaced(line: str) -> None:
+    assert "patch" in [issue.rule for issue in rules.issues(f"{program('drugban')}\n{line}\n")]
+
+
+def test_a_model_may_set_what_is_its_own() -> None:
+    code = program("drugban").replace(
+        "        super().__init__()\n", "        super().__init__()\n        self.a = 1\n", 1
+    )
+    assert rules.issues(code) == []

@@ -1,0 +1,1 @@
+"""Residual add, RMS norm and scale in one operation: `summed = x + residual`, `out = summed / rms(summed) * weight`."""

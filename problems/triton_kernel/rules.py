@@ -1,0 +1,234 @@
+"""The language of candidates: a small part of Python, in which a kernel and its launch can be written and little else.
+
+Everything that is not named here is refused: names, attributes, statements. That matters more than elsewhere, since
+what is counted is counted in the candidate's own process: a program in this language cannot reach the counters, torch's
+operators, or anything of Python's machinery. There are no lists either: in the interpreter a kernel is a Python
+function, and a list would carry values from program to program past the memory that is counted. Below all this there is
+still the sandbox, and the output is judged outside.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from tasks.contract import Issue
+
+#: Attributes of modules, by the name that the module has in a candidate.
+MODULES: Mapping[str, frozenset[str]] = {
+    "torch": frozenset({
+        "Tensor", "bfloat16", "empty", "empty_like", "empty_strided", "float16", "float32", "int32", "int64",
+    }),
+    "triton": frozenset({"cdiv", "jit", "next_power_of_2"}),
+    "math": frozenset({"ceil", "e", "exp", "floor", "gcd", "inf", "isqrt", "log", "log2", "pi", "sqrt"}),
+    "tl": frozenset({
+        "abs", "arange", "argmax", "argmin", "assume", "atomic_add", "atomic_max", "atomic_min", "bfloat16",
+        "broadcast", "broadcast_to", "cast", "cdiv", "clamp", "constexpr", "cumsum", "debug_barrier", "div_rn",
+        "dot", "exp", "exp2", "expand_dims", "float16", "float32", "floor", "fma", "full", "int1", "int32", "int64",
+        "interleave", "join", "load", "log", "log2", "math", "max", "max_constancy", "max_contiguous", "maximum",
+        "min", "minimum", "multiple_of", "num_programs", "permute", "program_id", "range", "ravel", "reshape",
+        "rsqrt", "sigmoid", "softmax", "split", "sqrt", "sqrt_rn", "static_assert", "static_range", "store", "sum",
+        "trans", "view", "where", "xor_sum", "zeros", "zeros_like",
+    }),
+}  # fmt: skip
+#: Of tl.math.
+MATH = frozenset({"abs", "ceil", "div_rn", "exp", "exp2", "floor", "fma", "log", "log2", "rsqrt", "sqrt", "sqrt_rn"})
+#: Attributes of anything else: of tensors in a launch, and of blocks in a kernel.
+IN_LAUNCH = frozenset({
+    "device", "dim", "dtype", "element_size", "is_contiguous", "itemsize", "ndim", "new_empty", "numel", "shape",
+    "size", "squeeze", "stride", "t", "transpose", "unsqueeze", "view",
+})  # fmt: skip
+IN_KERNEL = frozenset({
+    "T", "abs", "broadcast_to", "cast", "dtype", "element_ty", "exp", "exp2", "expand_dims", "floor", "log", "log2",
+    "max", "min", "numel", "permute", "reshape", "rsqrt", "shape", "sigmoid", "sqrt", "sum", "to", "trans", "type",
+    "value", "view",
+})  # fmt: skip
+BUILTINS = frozenset({
+    "Annotated", "AssertionError", "False", "None", "True", "TypeError", "ValueError", "abs", "bool", "divmod",
+    "float", "int", "len", "max", "min", "partial", "pow", "range", "round", "sum", "tuple",
+})  # fmt: skip
+IMPORTS = frozenset({
+    "from __future__ import annotations", "from functools import partial", "from triton import language as tl",
+    "from typing import Annotated", "import math", "import torch", "import triton", "import triton.language as tl",
+})  # fmt: skip
+STATEMENTS = (
+    ast.FunctionDef, ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.While, ast.If, ast.Expr,
+    ast.Pass, ast.Break, ast.Continue, ast.Raise, ast.Assert, ast.Import, ast.ImportFrom,
+)  # fmt: skip
+EXPRESSIONS = (
+    ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.IfExp, ast.Lambda, ast.Name,
+    ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp,
+)  # fmt: skip
+LONGEST_NUMBER = 10**18  # written out; a program does not carry its answers with it
+MOST_CONSTANTS = 2000
+
+
+def issues(code: str, arguments: tuple[str, ...]) -> list[Issue]:
+    """Everything that breaks a rule, in order of lines. `arguments` are those of `launch`."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
+    found = [*_launch(tree, arguments), *_module(tree), *_size(tree)]
+    known = _bound_at_top(tree)
+    for node in tree.body:
+        found += _Walk(known).walk(node)
+    return sorted(found, key=lambda issue: issue.line or 0)
+
+
+def _launch(tree: ast.Module, arguments: tuple[str, ...]) -> Iterator[Issue]:
+    """The launch function with its arguments, and a kernel for it to launch."""
+    wanted = f"launch({', '.join(arguments)})"
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    found = [node for node in functions if node.name == "launch" and not node.decorator_list]
+    if not found:
+        yield Issue("signature", f"expected a top-level function {wanted}, found none")
+    elif tuple(a.arg for a in found[-1].args.args) != arguments or _has_more(found[-1].args):
+        yield Issue("signature", f"expected {wanted}, found launch({ast.unparse(found[-1].args)})", found[-1].lineno)
+    if not any(_is_kernel(node) for node in functions):
+        yield Issue("no-triton", "expected a function under @triton.jit that does the work, found none")
+
+
+def _has_more(arguments: ast.arguments) -> bool:
+    return bool(arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg)
+
+
+def _is_kernel(node: ast.FunctionDef) -> bool:
+    return [ast.unparse(decorator) for decorator in node.decorator_list] == ["triton.jit"]
+
+
+def _module(tree: ast.Module) -> Iterator[Issue]:
+    """Top level: imports, functions, constants. Nothing there can change later, so nothing can be remembered."""
+    for position, node in enumerate(tree.body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if ast.unparse(node) not in IMPORTS:
+                allowed = "torch, triton, triton.language as tl, math"
+                yield Issue(
+                    "forbidden-import", f"`{ast.unparse(node)}` may not be imported; {allowed} may", node.lineno
+                )
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            if node.value is None or not _is_constant(node.value):
+                yield Issue(
+                    "top-level", "at the top level only numbers, text, tuples, tl.constexpr and partial", node.lineno
+                )
+        elif not isinstance(node, ast.FunctionDef) and not (position == 0 and _is_text(node)):
+            yield Issue("top-level", "expected imports, functions and constants at the top level", node.lineno)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Immutable: no list, and no call but of partial and tl.constexpr."""
+    if isinstance(node, ast.Call):
+        parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return ast.unparse(node.func) in ("partial", "tl.constexpr") and all(_is_constant(part) for part in parts)
+    if isinstance(node, ast.Tuple):
+        return all(_is_constant(part) for part in node.elts)
+    if isinstance(node, ast.UnaryOp | ast.BinOp):
+        return all(_is_constant(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+    return isinstance(node, ast.Constant | ast.Name | ast.Attribute)
+
+
+def _size(tree: ast.Module) -> Iterator[Issue]:
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    if len(constants) > MOST_CONSTANTS:
+        yield Issue("size", f"{len(constants)} constants; a kernel needs no table of more than {MOST_CONSTANTS}")
+    for node in constants:
+        if isinstance(node.value, int) and abs(node.value) > LONGEST_NUMBER:
+            yield Issue("size", "a whole number of more than 18 digits", node.lineno)
+
+
+def _bound_at_top(tree: ast.Module) -> frozenset[str]:
+    """Names that the top level defines."""
+    names = set(MODULES)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= _stored(node)
+    return frozenset(names)
+
+
+def _stored(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+
+
+class _Walk:
+    """One top-level statement, with the names that are known where it stands."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        self.known, self.in_kernel, self.found = known, False, list[Issue]()
+
+    def walk(self, node: ast.AST) -> list[Issue]:
+        """Its issues."""
+        if isinstance(node, ast.FunctionDef):
+            self._function(node)
+        elif isinstance(node, ast.Lambda):
+            self._inner(node, frozenset(a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)))
+        else:
+            self._one(node)
+            for child in ast.iter_child_nodes(node):
+                self.walk(child)
+        return self.found
+
+    def _issue(self, rule: str, message: str, node: ast.AST) -> None:
+        self.found.append(Issue(rule, message, getattr(node, "lineno", None)))
+
+    def _function(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list and not _is_kernel(node):
+            self._issue("decorator", "expected @triton.jit, without arguments, or no decorator", node)
+        if any(not isinstance(d, ast.Constant) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None):
+            self._issue("default", "a default is a number or text: what changes could be remembered", node)
+        outside, self.in_kernel = self.in_kernel, _is_kernel(node) or self.in_kernel
+        local = _stored(node) | {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        local |= {inner.name for inner in ast.walk(node) if isinstance(inner, ast.FunctionDef)}
+        if taken := sorted(local & (set(MODULES) | BUILTINS)):
+            self._issue("name", f"`{taken[0]}` has a meaning already", node)
+        self._inner(node, frozenset(local))
+        self.in_kernel = outside
+
+    def _inner(self, node: ast.FunctionDef | ast.Lambda, local: frozenset[str]) -> None:
+        outside, self.known = self.known, self.known | local
+        for child in ast.iter_child_nodes(node):
+            if not (isinstance(node, ast.FunctionDef) and child in node.decorator_list):
+                self.walk(child)
+        self.known = outside
+
+    def _one(self, node: ast.AST) -> None:
+        if isinstance(node, ast.stmt) and not isinstance(node, STATEMENTS):
+            self._issue("statement", f"`{type(node).__name__.lower()}` is not part of the language of candidates", node)
+        elif isinstance(node, ast.expr) and not isinstance(node, EXPRESSIONS):
+            self._issue("expression", f"{type(node).__name__} is not part of the language of candidates", node)
+        elif isinstance(node, ast.Name):
+            self._name(node)
+        elif isinstance(node, ast.Attribute):
+            self._attribute(node)
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            self._issue("assignment", "entries are not assigned: kernels store with tl.store", node)
+        elif isinstance(node, ast.keyword) and node.arg is None:
+            self._issue("expression", "arguments are written out, not unpacked from a dictionary", node.value)
+
+    def _name(self, node: ast.Name) -> None:
+        if node.id not in self.known and node.id not in BUILTINS:
+            self._issue("name", f"`{node.id}` is not defined, or not allowed here", node)
+        elif not isinstance(node.ctx, ast.Load) and (node.id in MODULES or node.id in BUILTINS):
+            self._issue("name", f"`{node.id}` has a meaning already", node)
+        elif self.in_kernel and node.id in ("torch", "triton", "math"):
+            self._issue("kernel", f"`{node.id}` may not be used in a kernel; `tl` may", node)
+
+    def _attribute(self, node: ast.Attribute) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self._issue("assignment", f"`{ast.unparse(node)}` is not assigned: nothing is patched", node)
+            return
+        base = ast.unparse(node.value)
+        if base in MODULES:
+            allowed = MODULES[base]
+        elif base == "tl.math":
+            allowed = MATH
+        else:
+            allowed = IN_KERNEL if self.in_kernel else IN_LAUNCH
+        if node.attr not in allowed:
+            rule = "torch-operator" if base == "torch" else "attribute"
+            self._issue(rule, f"`{base[:60]}.{node.attr}` is not part of the language of candidates", node)

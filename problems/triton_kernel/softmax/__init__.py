@@ -1,0 +1,1 @@
+"""Softmax of each row: `out = exp(x - max) / sum(exp(x - max))`."""

@@ -1,0 +1,84 @@
+"""out = exp(x - max(x)) / sum(exp(x - max(x))) for each row. Minus infinity stands for what is masked out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from problems.triton_kernel.dtypes import Doubles
+from problems.triton_kernel.operation import Argument, Case, Doubled, Operation
+
+#: Beyond where exp leaves the range of float32, but for the differences in a row.
+LARGE = {"float32": 3e4, "float16": 3e4, "bfloat16": 3e4}
+
+
+def draw(case: Case, rng: np.random.Generator) -> Doubled:
+    """Inputs of one case."""
+    m, n = case.sizes["M"], case.sizes["N"]
+    x_MN: Doubles = 2.0 * rng.standard_normal((m, n))
+    if case.values == "large":
+        x_MN = LARGE[case.dtype] + 32.0 * rng.integers(-2, 3, (m, n)).astype(np.float64)
+    if case.values == "negative":
+        x_MN = x_MN - 2000.0 * rng.integers(1, 3, (m, 1))
+    if case.values == "tiny":
+        x_MN = 1e-6 * x_MN
+    if case.values == "equal":
+        x_MN = np.full((m, n), -7.25)
+    if case.values == "masked":
+        x_MN[rng.random((m, n)) < 0.5] = -np.inf
+        x_MN[np.arange(m), rng.integers(0, n, m)] = 1.0  # no row is masked out as a whole
+    return {"x": x_MN}
+
+
+def reference(inputs: Doubled, scalars: Mapping[str, float]) -> Doubled:
+    """In float64."""
+    raised_MN = np.exp(inputs["x"] - inputs["x"].max(axis=1, keepdims=True))
+    return {"out": raised_MN / raised_MN.sum(axis=1, keepdims=True)}
+
+
+def cases(rng: np.random.Generator) -> Sequence[Case]:
+    """The measured ones first, then sizes that nobody knows beforehand."""
+
+    def odd(low: int, high: int) -> int:
+        return int(2 * rng.integers(low // 2, high // 2) + 1)
+
+    def case(name: str, m: int, n: int, dtype: str, values: str, apart: int = 0) -> Case:
+        return Case(name, {"M": m, "N": n}, dtype, values, apart)
+
+    return (
+        Case("wide", {"M": 32, "N": 1000}, "float16", "normal", measured=True),
+        Case("narrow", {"M": 128, "N": 80}, "bfloat16", "normal", measured=True),
+        Case("exact", {"M": 32, "N": 768}, "float32", "normal", measured=True),
+        case("one element", 1, 1, "float32", "normal"),
+        case("one column", odd(3, 20), 1, "float16", "normal"),
+        case("odd", odd(3, 12), odd(60, 300), "float32", "normal"),
+        case("past a power of two", odd(3, 8), 257, "bfloat16", "normal"),
+        case("long row", 3, odd(1100, 2500), "float16", "normal"),
+        case("rows apart", odd(3, 8), odd(100, 200), "float16", "normal", apart=int(rng.integers(3, 40))),
+        case("large", odd(3, 8), odd(200, 400), "float32", "large"),
+        case("large halves", odd(3, 8), odd(100, 200), "float16", "large"),
+        case("far below zero", odd(3, 8), odd(100, 200), "float32", "negative"),
+        case("tiny", odd(3, 8), odd(100, 200), "bfloat16", "tiny"),
+        case("all equal", odd(3, 8), odd(60, 100), "bfloat16", "equal"),
+        case("masked", odd(5, 9), odd(60, 300), "float32", "masked"),
+        case("masked halves", odd(5, 9), odd(600, 1300), "float16", "masked"),
+    )
+
+
+OPERATION = Operation(
+    name="softmax",
+    signature="launch(x, out)",
+    title="softmax of each row",
+    formula=(
+        "for x [M, N]:  out = exp(x - row maximum) / row sum of exp(x - row maximum); entries of x may be minus "
+        "infinity, but never a whole row"
+    ),
+    arguments=(Argument("x", "input", "MN"), Argument("out", "output", "MN")),
+    scalars=(),
+    draw=draw,
+    reference=reference,
+    cases=cases,
+    flops=lambda sizes: 5 * sizes["M"] * sizes["N"],
+    eager="softmax",
+)

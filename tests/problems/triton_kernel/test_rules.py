@@ -1,0 +1,127 @@
+"""The language of candidates: what belongs to it, and that nothing leads out of it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from flows import registry
+from problems.triton_kernel import catalogue, rules
+from problems.triton_kernel.domain import TritonKernel
+
+ARGUMENTS = catalogue.arguments(catalogue.operation("softmax"))
+KERNEL = "@triton.jit\ndef kernel(x_ptr, N, BLOCK: tl.constexpr):\n    tl.store(x_ptr, {})\n\n\n"
+HEAD = "import math\nimport torch\nimport triton\nimport triton.language as tl\n\n"
+
+
+def program(body: str = "pass", top: str = "", value: str = "tl.load(x_ptr)", head: str = HEAD) -> str:
+    return f"{head}{top}\n{KERNEL.format(value)}def launch(x, out):\n    {body}\n"
+
+
+def found(code: str) -> list[str]:
+    return [issue.rule for issue in rules.issues(code, ARGUMENTS)]
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.OPERATIONS))
+def test_seeds_keep_the_rules(name: str) -> None:
+    assert rules.issues(catalogue.seed(name), catalogue.arguments(catalogue.operation(name))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        program(),
+        program("kernel[(x.shape[0],)](x, x.stride(0), BLOCK=triton.next_power_of_2(x.shape[1]), num_warps=4)"),
+        program("kernel[lambda meta: (triton.cdiv(x.numel(), meta['BLOCK']),)](x, 3, BLOCK=64)"),
+        program("M, N = x.shape\n    y = torch.empty((M,), dtype=torch.float32, device=x.device)"),
+        program("if x.shape[1] > math.isqrt(99):\n        raise ValueError('too wide')"),
+        program(top="WIDTH: tl.constexpr = tl.constexpr(64)\nSIZES = (64, 2 * 64)\n"),
+        program(value="tl.sum(tl.load(x_ptr + tl.arange(0, BLOCK)).to(tl.float32), 0)"),
+        program(value="tl.where(N > 0, tl.math.rsqrt(N + 1.0), float('-inf'))"),
+    ],
+)
+def test_ordinary_kernels_are_in_the_language(code: str) -> None:
+    assert rules.issues(code, ARGUMENTS) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("import os\n", "signature"),
+        (program(head=HEAD + "import os\n"), "forbidden-import"),
+        (program(head=HEAD + "from torch.nn import functional as F\n"), "forbidden-import"),
+        (program(head=HEAD.replace("import math", "import numpy as math")), "forbidden-import"),
+        (program("out.copy_(torch.softmax(x, 1))"), "torch-operator"),
+        (program("x.softmax(1)"), "attribute"),
+        (program("out[0] = 1.0"), "assignment"),
+        (program("tl.load = tl.store"), "assignment"),
+        (program("kernel.fn.__globals__"), "attribute"),
+        (program("(lambda: 0).__globals__['torch']"), "attribute"),
+        (program("getattr(x, 'sum')()"), "name"),
+        (program("eval('1')"), "name"),
+        (program("np.load('x')"), "name"),
+        (program("global KEPT"), "statement"),
+        (program("try:\n        pass\n    except ValueError:\n        pass"), "statement"),
+        (program("with x:\n        pass"), "statement"),
+        (program("class A:\n        pass"), "statement"),
+        (program("[y for y in (1, 2)]"), "expression"),
+        (program("f'{x}'"), "expression"),
+        (program("{}"), "expression"),
+        (program("kernel[(1,)]([], 1, BLOCK=1)"), "expression"),
+        (program("kernel[(1,)](zip(x), 1, BLOCK=1)"), "name"),
+        (program("(y := x)"), "expression"),
+        (program("kernel[(1,)](**x)"), "expression"),
+        (program("tl = x"), "name"),
+        (program("x.data_ptr()"), "attribute"),
+        (program("torch.cuda.Stream()"), "torch-operator"),
+        (program("torch.zeros((3,))"), "torch-operator"),
+        (program("print(x)"), "name"),
+        (program(top="KEPT = []\n"), "top-level"),
+        (program(top="KEPT = list((1,))\n"), "top-level"),
+        (program(top="KEPT = dict(a=1)\n"), "top-level"),
+        (program(top="if True:\n    np = 1\n"), "top-level"),
+        (program(top="def helper(kept=[]):\n    return kept\n"), "default"),
+        (program(top="@triton.autotune([], [])\ndef helper():\n    return 1\n"), "decorator"),
+        (program(top="@triton.jit(launch_metadata=launch)\ndef helper():\n    return 1\n"), "decorator"),
+        (program(value="torch.ones(1)"), "kernel"),
+        (program(value="tl.inline_asm_elementwise('', '', [], tl.float32, True, 1)"), "attribute"),
+        (program(value="x_ptr.handle.data"), "attribute"),
+        (program(value="tl.core.builtin"), "attribute"),
+        (program(value="tl.device_print('x')"), "attribute"),
+        (program(top=f"TABLE = ({'1.5, ' * 3000})\n"), "size"),
+        (program(top="TABLE = 1234567890123456789012\n"), "size"),
+        (program().replace("@triton.jit", ""), "no-triton"),
+        (program().replace("launch(x, out)", "launch(x, out, extra)"), "signature"),
+        (program().replace("launch(x, out)", "launch(out, x)"), "signature"),
+        ("def launch(x, out:\n", "syntax"),
+    ],
+)
+def test_what_is_not_in_the_language(code: str, rule: str) -> None:
+    assert rule in found(code)
+
+
+def test_a_local_name_does_not_open_a_global_one() -> None:
+    """Triton's interpreter puts modules of its own among a candidate's globals."""
+    code = program("return np", top="def helper(np):\n    return np\n")
+    assert found(code) == ["name"]
+
+
+def test_issues_come_in_order_of_lines() -> None:
+    issues = rules.issues(program("x.sum()\n    print(x)\n    x.mean()"), ARGUMENTS)
+    assert [issue.line for issue in issues] == sorted(issue.line or 0 for issue in issues)
+    assert len(issues) == 3
+
+
+def test_without_triton_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(registry.UnknownProblem) as raised:
+        registry.load("triton_kernel", {})
+    said = str(raised.value)
+    assert said == "problem triton_kernel: torch and triton missing: install the extra `triton-kernel` (Linux only)"
+
+
+def test_the_domain_asks_for_its_operations_arguments() -> None:
+    softmax = TritonKernel(TritonKernel.Options(operation="softmax"))
+    assert softmax.check(catalogue.seed("softmax")) == []
+    assert [issue.rule for issue in softmax.check(catalogue.seed("add_rms_norm"))] == ["signature"]
