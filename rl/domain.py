@@ -15,6 +15,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from rl import base, exchange, knowledge, measure, rules, scoring, verdicts
+from rl.gpu.chosen import GpuOptions
 from rl.recipes import RUNGS, TINY, Recipe
 from rl.reference import program
 from rl.scales import NO_PROFILE, SCALES, forecast
@@ -50,6 +51,7 @@ class RlOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
+    gpu: GpuOptions = Field(GpuOptions(), description="Data, rewards and engines of the rungs on GPUs")
 
 
 class Rl(BaseDomain):
@@ -91,7 +93,8 @@ class Rl(BaseDomain):
     def outlook(self, rung: str) -> str:
         """Nothing to add for a CPU. Raises NoGpuProfile, with the forecast, for a rung on GPUs."""
         if self._needs_gpu(rung):
-            raise NoGpuProfile(f"{NO_PROFILE} ({forecast(rung, SCALES[rung])})")
+            told = forecast(rung, SCALES[rung])
+            raise NoGpuProfile(f"{NO_PROFILE}; python -m rl.train_gpu trains one loss by hand ({told})")
         return ""
 
     def _needs_gpu(self, rung: str) -> bool:
