@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from rl.inside.surface import Advantages, Context, PolicyLoss
@@ -56,6 +57,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         self._seen: tuple[Tensor, Any] | None = None
         super().__init__(*arguments, **named)
         refuse_settings(self.args)
+        self.add_callback(_Steps(self))
         if loss.uses_reference and self.beta == 0.0:
             raise Unsupported("this loss reads a reference model's log-probabilities: set GRPOConfig.beta above 0")
 
@@ -134,6 +136,17 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
             generator=torch.Generator(device=ids.device).manual_seed(seed),
             correction=correction,
         )
+
+
+class _Steps(TrainerCallback):
+    """TRL counts micro-batches from 0 also where a run goes on from a checkpoint; a loss's context must not."""
+
+    def __init__(self, trainer: CandidateGRPOTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Go on counting where the checkpoint was."""
+        self.trainer._step = state.global_step * args.gradient_accumulation_steps
 
 
 def _filled(rewards_M: Tensor, unscorable_M: Tensor, size: int) -> Tensor:

@@ -40,8 +40,8 @@ def command(run_json: Path, scale: Scale, config: str, machine_rank: int = 0, ma
     more = ["--num_processes", str(scale.gpus), "--num_machines", str(scale.machines)]
     if scale.machines > 1:
         more += ["--machine_rank", str(machine_rank), "--main_process_ip", main_ip, "--main_process_port", "29500"]
-    start = [sys.executable, "-m", "accelerate.commands.launch", "--quiet", "--config_file", str(CONFIGS / f"{config}.yaml")]
-    return [*start, *more, "-m", "rl.gpu.trainer", str(run_json)]
+    more += ["--config_file", str(CONFIGS / f"{config}.yaml")]
+    return [sys.executable, "-m", "accelerate.commands.launch", "--quiet", *more, "-m", "rl.gpu.trainer", str(run_json)]
 
 
 def environment() -> dict[str, str]:
@@ -72,7 +72,7 @@ def _start(asked: argparse.Namespace, rung: str, options: GpuOptions) -> int | s
     if issues := rules.issues(asked.program.read_text(encoding="utf-8")):
         return f"train_gpu: the program is refused ({issues[0].rule}): {issues[0].message}"
     if scale.machines > 1 and not asked.main_ip and not asked.write_only:
-        return f"train_gpu: the rung needs {scale.machines} machines: start it on each with --machine-rank and --main-ip"
+        return f"train_gpu: the rung needs {scale.machines} machines: start on each with --machine-rank and --main-ip"
     if asked.toy:
         options = _toy(asked.out)
     needs.refuse(scale, options, on_a_cpu=asked.toy, write_only=asked.write_only)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -56,14 +56,25 @@ class Wrong(ValueError):
     """A campaign file that cannot be used here; the message says why, in one line."""
 
 
+class _Options(BaseModel):
+    gpu: GpuOptions = GpuOptions()
+
+
+class _File(BaseModel):
+    """The parts of a campaign file that matter here; flows/config.py reads the whole."""
+
+    evaluate: dict[str, Any]
+    options: _Options = _Options()
+
+
 def from_campaign(path: Path) -> tuple[str, GpuOptions]:
     """The rung and the choices of a campaign file. Raises Wrong."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         if table["problem"] != "rl":
             raise Wrong(f"{path} is a campaign of {table['problem']!r}, not of rl")
-        options = table["options"] if "options" in table else {}
-        return table["evaluate"]["rung"], GpuOptions(**(options["gpu"] if "gpu" in options else {}))
+        found = _File(**{name: table[name] for name in ("options", "evaluate") if name in table})
+        return found.evaluate["rung"], found.options.gpu
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise Wrong(f"{path}: {error}") from None
     except KeyError as error:

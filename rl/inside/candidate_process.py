@@ -20,7 +20,7 @@ from torch import Tensor
 
 READ_FD, WRITE_FD = 3, 4
 MOST_BYTES = 1 << 28
-ARRAYS = ("rewards", "group_ids", "logps", "old", "ref", "advantages", "mask")
+ARRAYS = ("rewards", "group_ids", "logps", "old", "ref", "advantages", "mask", "correction")
 
 
 def main() -> None:
@@ -46,11 +46,12 @@ def _answered(found: Any, head: dict[str, Any], contents: list[bytes]) -> tuple[
     given = dict(zip(head["arrays"], contents, strict=True))
     ids_N = torch.from_numpy(np.frombuffer(given["group_ids"], dtype="<i8").copy())
     generator = torch.Generator().manual_seed(head["seed"])
-    ctx = Context(**head["context"], group_ids=ids_N, generator=generator)
+    size = tuple(head["size"])
+    correction = _tensor(given["correction"], size) if "correction" in given else None
+    ctx = Context(**head["context"], group_ids=ids_N, generator=generator, correction=correction)
     if head["wants"] == "advantages":
         made = found.advantages(_tensor(given["rewards"]), ids_N, ctx)
         return {}, made.detach().to(torch.float32).contiguous().numpy().tobytes()
-    size = tuple(head["size"])
     logps_NT = _tensor(given["logps"], size).requires_grad_()
     ref_NT = _tensor(given["ref"], size) if "ref" in given else None
     mask_NT = _tensor(given["mask"], size)

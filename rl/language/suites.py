@@ -1,7 +1,7 @@
 """Which benchmarks there are, by name: data, and nothing that imports lm-eval.
 
-PAPER.md names five of explore's six maths benchmarks (Math500, AIME24, AIME25, AMC, OlympiadBench); the sixth, Minerva's
-272 problems of university mathematics, is our choice. What "wider" holds for verify (reasoning, STEM, finance, code) is
+The paper names five of explore's six maths benchmarks (Math500, AIME24, AIME25, AMC, OlympiadBench); the sixth, Minerva
+'s 272 problems of university mathematics, is our choice. What "wider" holds for verify (reasoning, STEM, finance, code) is
 our choice too; code is left out, since scoring it would run programs that a model wrote.
 """
 
@@ -32,7 +32,8 @@ def _ours(name: str, samples: int = 1) -> Benchmark:
     return Benchmark(f"{PREFIX}{name}", samples=samples)
 
 
-SAMPLES = 16  # of each problem of the small sets; the paper's AIME figures are averages (section 4.3), of how many is ours
+#: Answers to each problem of the small sets: the paper's AIME figures are averages (section 4.3), of how many is ours.
+SAMPLES = 16
 MATHS = (
     _ours("math500"),
     _ours("aime24", SAMPLES),

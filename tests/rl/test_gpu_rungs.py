@@ -1,4 +1,4 @@
-"""The rungs on GPUs as recipes: campaigns, accelerate's configurations, the forecast, and what is refused in one line."""
+"""The rungs on GPUs as recipes: campaigns, accelerate's configurations, the forecast, refusals in one line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_trainer_reads_the_same_file(name: str) -> None:
     ("text", "said"),
     [
         ("problem = 'arch'", "is a campaign of 'arch', not of rl"),
-        ("problem = 'rl'", "has no evaluate"),
+        ("problem = 'rl'", "evaluate Field required"),
         ("problem = ", "Invalid value"),
         ("problem = 'rl'\n[options.gpu]\nvlm = 'off'\n[evaluate]\nrung = 'one-gpu'", "Extra inputs are not permitted"),
     ],
@@ -128,8 +128,15 @@ def test_the_users_choices_replace_the_rungs(tmp_path: Path) -> None:
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
-    there = {"trl": "1.16.0", "accelerate": "1", "math-verify": "0.9", "peft": "0", "vllm": "0", "deepspeed": "0"}
-    there |= {name.replace("_", "-"): value for name, value in versions.items()}  # type: ignore[dict-item]
+    there: dict[str, str | None] = {
+        "trl": "1.16.0",
+        "accelerate": "1",
+        "math-verify": "0.9",
+        "peft": "0",
+        "vllm": "0",
+        "deepspeed": "0",
+    }
+    there |= {name.replace("_", "-"): value for name, value in versions.items()}
     monkeypatch.setattr(needs, "_version", there.__getitem__)
 
 
