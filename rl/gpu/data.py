@@ -19,6 +19,8 @@ class Unusable(ValueError):
 
 def prompts(plan: Plan) -> Any:
     """A Dataset with `prompt` and `answer`. Raises Unusable."""
+    from datasets import Dataset
+
     rows = _read(plan)
     wanted = {plan.prompt_column, plan.answer_column.partition(".")[0]}
     if missing := sorted(wanted - set(rows.column_names)):
@@ -26,8 +28,9 @@ def prompts(plan: Plan) -> Any:
     if len(rows) == 0:
         raise Unusable(f"{plan.data} is empty")
     pairs = [_row(plan, row, number) for number, row in enumerate(rows.select_columns(sorted(wanted)))]
-    others = rows.remove_columns([name for name in ("prompt", "answer") if name in rows.column_names])
-    return others.add_column("prompt", [pair[0] for pair in pairs]).add_column("answer", [pair[1] for pair in pairs])
+    others = {name: list(rows[name]) for name in rows.column_names if name not in ("prompt", "answer")}
+    made = {"prompt": [pair[0] for pair in pairs], "answer": [pair[1] for pair in pairs]}
+    return Dataset.from_dict(made | others)
 
 
 def _read(plan: Plan) -> Any:

@@ -1,8 +1,8 @@
 """Which benchmarks there are, by name: data, and nothing that imports lm-eval.
 
-The paper names five of explore's six maths benchmarks (Math500, AIME24, AIME25, AMC, OlympiadBench); the sixth, Minerva
-'s 272 problems of university mathematics, is our choice. What "wider" holds for verify (reasoning, STEM, finance, code) is
-our choice too; code is left out, since scoring it would run programs that a model wrote.
+The paper names five of explore's six maths benchmarks (Math500, AIME24, AIME25, AMC, OlympiadBench); the sixth is our
+choice (272 problems of university courses, collected for Minerva), and so is what "wider" holds for verify (reasoning,
+STEM, finance, code). Code is left out: scoring it would run programs that a model wrote.
 """
 
 from __future__ import annotations

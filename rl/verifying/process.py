@@ -82,22 +82,16 @@ def _parsed(answer: str) -> list[Any]:
 
 
 def final_answer(text: str) -> str | None:
-    """The content of the last box, else the last number of the last line; None: there is none.
+    """The content of the last box; None: there is none, or it was never closed.
 
-    One answer only: a text that names several, each in a box, is judged by its last.
+    One answer only: a text that names several, each in a box, is judged by its last. A number without a box is no
+    answer, else a text that was cut off would be right by chance.
 
     >>> final_answer(r"so \\boxed{1} or \\boxed{\\frac{1}{2}}.")
     '\\\\frac{1}{2}'
-    >>> final_answer("It is 4 + 3\\n= 7.")
-    '7'
     """
-    starts = [(text.rfind(box), box) for box in BOXES]
-    place, box = max(starts)
-    if place >= 0:
-        return _to_closing_brace(text[place + len(box) :])
-    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-    numbers = re.findall(r"-?\d+(?:\.\d+)?(?:/\d+)?", last[-LONGEST_ANSWER:])
-    return numbers[-1] if numbers else None
+    place, box = max((text.rfind(box), box) for box in BOXES)
+    return None if place < 0 else _to_closing_brace(text[place + len(box) :])
 
 
 def _to_closing_brace(text: str) -> str | None:

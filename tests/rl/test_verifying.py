@@ -15,11 +15,11 @@ from rl.verifying.process import LONGEST_ANSWER
 
 RIGHT = [
     ("19", r"so it is \boxed{19}."), ("19", r"\boxed{19.0}"), ("19", r"\boxed{\frac{38}{2}}"), ("19", r"\boxed{x=19}"),
-    ("19", "4 + 15\n= 19"), (r"\frac{1}{2}", r"\boxed{0.5}"), ("$x^2+1$", r"\boxed{1+x^2}"),
+    (r"\frac{1}{2}", r"\boxed{0.5}"), ("$x^2+1$", r"\boxed{1+x^2}"),
     ("(3,4)", r"\boxed{(3,4)}"), (r"\text{Evelyn}", r"\boxed{\text{Evelyn}}"), ("19", "x" * 100_000 + r"\boxed{19}"),
 ]  # fmt: skip
 WRONG = [
-    ("19", r"\boxed{18}"), ("19", ""), ("19", "nothing"), ("(3,4)", r"\boxed{(4,3)}"), ("19", r"\boxed{}"),
+    ("19", r"\boxed{18}"), ("19", ""), ("19", "= 19"), ("(3,4)", r"\boxed{(4,3)}"), ("19", r"\boxed{}"),
     (r"\text{Evelyn}", r"\boxed{Bob}"), ("19", r"\boxed{19"), ("19", "\\boxed{1}\n19"), ("19", r"\boxed{\infty}"),
     ("19", r"\boxed{\frac{1}{0}}"), ("19", r"\boxed{x}"), ("19", r"\boxed{{{{"), ("19", "\ud800 \0 \\boxed{\x00}"),
 ]  # fmt: skip
@@ -104,7 +104,7 @@ def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_reward_is_one_for_the_right_answer(verifier: Verifier) -> None:
     reward = math_reward(verifier)
-    assert reward(completions=["19", "18"], answer=["19", "19"], hint=["", ""]) == [1.0, 0.0]
+    assert reward(completions=[r"\boxed{19}", r"\boxed{18}"], answer=["19", "19"], hint=["", ""]) == [1.0, 0.0]
     chat = [{"role": "assistant", "content": r"\boxed{19}"}]
     assert reward(completions=[chat], answer=["19"]) == [1.0]
     assert getattr(reward, "__name__", "") == "math"  # as TRL shows it
