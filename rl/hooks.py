@@ -54,7 +54,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         refuse_other_versions(version("trl"))
         self.candidate = loss
         self._rewards_MR: Tensor | None = None
-        self._seen: tuple[Tensor, Any] | None = None
+        self._seen: tuple[Tensor, tuple[Any, ...]] | None = None
         super().__init__(*arguments, **named)
         refuse_settings(self.args)
         self.add_callback(_Steps(self))
@@ -95,14 +95,14 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         logps_NT, entropies, auxiliary = super()._get_per_token_logps_and_entropies(*arguments, **named)
         if self._seen is None or not logps_NT.requires_grad:
             return logps_NT, entropies, auxiliary
-        self._seen = (logps_NT, entropies)
+        self._seen = (logps_NT, (entropies, auxiliary))
         return logps_NT.detach(), entropies, auxiliary
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         empty = torch.empty(0, requires_grad=True)
-        self._seen = (empty, None)
+        self._seen = (empty, ())
         stock: Tensor = super()._compute_loss(model, inputs)
-        (logps_NT, _), self._seen = self._seen, None
+        (logps_NT, parts), self._seen = self._seen, None
         if logps_NT is empty:  # evaluation, without gradients: TRL's own loss is what it reports
             return stock
         accumulation = self.current_gradient_accumulation_steps if self.model.training else 1
@@ -115,9 +115,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         size = self.num_generations if self.model.training else self.num_generations_eval
         ctx = self._context(inputs["group_ids"], size, tokens, inputs.get("importance_sampling_ratio"))
         given = (logps_NT, old_NT, inputs.get("ref_per_token_logps"), inputs["advantages"], mask_NT)
-        loss = self.candidate.policy_loss(*given, ctx) / accumulation
-        extra = stock - stock.detach() if stock.requires_grad else 0.0  # what TRL adds to any loss, by its gradient
-        return loss + extra
+        return self.candidate.policy_loss(*given, ctx) / accumulation + _added(stock, parts)
 
     def _context(self, ids: Tensor, size: int, tokens: float, correction: Tensor | None) -> Context:
         args, every = self.args, self.args.steps_per_generation * self.num_iterations
@@ -136,6 +134,17 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
             generator=torch.Generator(device=ids.device).manual_seed(seed),
             correction=correction,
         )
+
+
+def _added(stock: Tensor, parts: tuple[Any, ...]) -> Tensor | float:
+    """What TRL adds to any loss. It is linear in entropies and routers' loss, so its slopes there give its value too."""
+    parts = tuple(part for part in parts if part is not None and part.requires_grad)
+    if not parts or not stock.requires_grad:
+        return 0.0
+    slopes = torch.autograd.grad(stock, parts, retain_graph=True, allow_unused=True)
+    return sum(
+        ((slope * part).sum() for slope, part in zip(slopes, parts, strict=True) if slope is not None), start=0.0
+    )
 
 
 class _Steps(TrainerCallback):
