@@ -137,7 +137,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
 
 
 def _added(stock: Tensor, parts: tuple[Any, ...]) -> Tensor | float:
-    """What TRL adds to any loss. It is linear in entropies and routers' loss, so its slopes there give its value too."""
+    """What TRL adds to any loss: linear in entropies and routers' loss, so the slopes there give its value too."""
     parts = tuple(part for part in parts if part is not None and part.requires_grad)
     if not parts or not stock.requires_grad:
         return 0.0
