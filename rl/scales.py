@@ -19,7 +19,6 @@ ASSUMED_TOKENS_S = 20_000.0  # sampled by one GPU with vLLM for a model of a bil
 PEAK_FLOPS = 989e12  # of one H100 or H200, bf16 without sparsity, from its data sheet
 WALL_SHARE = 2.0  # a run may take twice the forecast before it is stopped
 ITERATIONS = 2  # passes over a generation's completions
-NO_PROFILE = "the sandbox has no profile gpu-train yet, so no candidate can be trained on a GPU inside it"
 SKYWORK = "Skywork/Skywork-OR1-RL-Data"
 Parallel = Literal["none", "fsdp", "deepspeed"]
 

@@ -4,8 +4,9 @@
     python -m rl.train_gpu --toy --program loss.py --out run --unsafe-no-sandbox          (a CPU, half a minute)
 
 The same command goes on where a run stopped. On several machines start it on each, with --machine-rank, --main-ip and
-the same --out. The sandbox has no profile for GPUs, so the loss runs with your rights, though in a process that holds
-neither model nor answers, and has to be asked for as such. Trusted; no torch; scores nothing (rl/benchmark.py does).
+the same --out. Started like this the loss runs with your rights, though in a process that holds neither model nor
+answers, and has to be asked for as such; in a campaign it runs in the sandbox (rl/gpu/rung.py). Trusted; no torch;
+scores nothing (rl/benchmark.py does).
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from rl import rules
 from rl.gpu import needs
 from rl.gpu.chosen import GpuOptions, Wrong, from_campaign
 from rl.gpu.plan import Uneven, planned, written
-from rl.scales import NO_PROFILE, SCALES, Scale, forecast
+from rl.scales import SCALES, Scale, forecast
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = Path(__file__).parent / "configs"
 TOY = replace(
     SCALES["one-gpu"], steps=3, prompts=4, group_size=4, longest=8, learning_rate=1e-2, micro_batch=8, lora_rank=0
 )
+BY_HAND = "by hand the loss runs without a sandbox, with your rights"
 TOY_REWARDS = ("math", "rl.gpu.toy:low_digits")
 KEPT = (
     "PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "CUDA_HOME", "CUDA_VISIBLE_DEVICES",
@@ -68,7 +70,7 @@ def _start(asked: argparse.Namespace, rung: str, options: GpuOptions) -> int | s
         sys.stdout.write(forecast(rung, scale) + "\n")
         sys.stdout.flush()
     if not asked.unsafe_no_sandbox:
-        return f"train_gpu: {NO_PROFILE}; with --unsafe-no-sandbox the loss runs with your rights"
+        return f"train_gpu: {BY_HAND}; say --unsafe-no-sandbox, or start a campaign (nightshift run)"
     if issues := rules.issues(asked.program.read_text(encoding="utf-8")):
         return f"train_gpu: the program is refused ({issues[0].rule}): {issues[0].message}"
     if scale.machines > 1 and not asked.main_ip and not asked.write_only:

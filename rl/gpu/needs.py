@@ -9,14 +9,17 @@ from pathlib import Path
 
 from rl.gpu.chosen import MATH, GpuOptions
 from rl.scales import Scale
+from tasks.contract import MachineFault
 
 TRL = "1.16"  # whose private methods rl/hooks.py overrides
 INSTALL = "pip install -c constraints.txt 'nightshift[rl]'"
 DEVICES = Path("/dev")
 
 
-class Missing(RuntimeError):
+class Missing(MachineFault):
     """Something that the rung needs is not here; the message is one line."""
+
+    may_pass = False
 
 
 def refuse(scale: Scale, options: GpuOptions, on_a_cpu: bool = False, write_only: bool = False) -> None:

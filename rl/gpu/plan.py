@@ -14,6 +14,7 @@ from rl.rules import uses_reference
 from rl.scales import ITERATIONS, Scale
 
 CHECKPOINTS = 15  # in a whole run
+BLAME = "candidate_is_wrong.txt"  # left in the folder: accelerate's launcher does not hand on an exit status
 BETA = 0.04  # for losses that ask for a reference, as on the CPU proxy
 
 
@@ -49,6 +50,7 @@ class Plan:
     seed: int
     device: Literal["cuda", "cpu"]
     checkpoint_every: int
+    pipes: str = ""  # a folder of named pipes to the candidate in the sandbox; "": it runs beside the trainer
 
 
 def planned(

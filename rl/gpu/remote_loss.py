@@ -1,9 +1,12 @@
 """A candidate's loss for the TRL trainer, computed in a process of its own. A leaf: it imports torch.
 
 The candidate gets rewards and log-probabilities through a pipe and answers with advantages, or with a loss and its
-gradient with respect to the log-probabilities (rl/inside/candidate_process.py, the same as on the CPU proxy). So model,
-prompts, answers, rewards' code and verifier are not in its memory, and it needs no GPU. It is executed anew, with an
-empty environment and two pipes, and may write no large file; it is *not* confined beyond that: see docs/rl.md.
+gradient with respect to the log-probabilities, as on the CPU proxy (rl/inside/candidate_process.py). So model, prompts,
+answers, rewards' code and verifier are not in its memory, and it needs no GPU.
+
+In a campaign it runs in the sandbox, at the other end of named pipes (`Piped`). By hand, with --unsafe-no-sandbox, it
+is a process of ours (`CandidateProcess`): executed anew, with an empty environment and two pipes, and it may write no
+large file, but it is *not* confined beyond that.
 
 Shapes: N completions, T completion tokens.
 """
@@ -47,30 +50,16 @@ class WrongAnswer(ValueError):
     """The candidate raised, ended, took too long, or answered with what is no advantage and no gradient."""
 
 
-class CandidateProcess:
-    """A candidate's two functions, elsewhere."""
+class Candidate:
+    """A candidate's two functions, at the other end of two pipes."""
 
-    def __init__(self, program: str, wall_s: float = WALL_S) -> None:
-        self.wall_s = wall_s
-        ask_read, self._ask = os.pipe()
-        self._answer, answer_write = os.pipe()
-        path = [str(INSIDE), *(entry for entry in sys.path if entry)]
-        start = START.format(ask=ask_read, answer=answer_write, path=path, program=program)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", start],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-            pass_fds=(ask_read, answer_write), env={"OMP_NUM_THREADS": "1"}, start_new_session=True,
-        )  # fmt: skip
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-        os.close(ask_read)
-        os.close(answer_write)
+    def __init__(self, ask: int, answer: int, wall_s: float) -> None:
+        self._ask, self._answer, self.wall_s = ask, answer, wall_s
 
     def close(self) -> None:
-        """End it."""
+        """Let the other side end."""
         os.close(self._ask)
         os.close(self._answer)
-        self._process.kill()
-        self._process.wait()
 
     def loss(self, uses_reference: bool) -> Loss:
         """The two functions as the trainer calls them."""
@@ -126,6 +115,40 @@ class CandidateProcess:
         if "error" in answer:
             raise WrongAnswer(f"{wants}: {str(answer['error'])[:1000]}")
         return answer, b"".join(replies)
+
+
+class Piped(Candidate):
+    """A candidate in the sandbox: each process of the trainer has a pair of named pipes (rl/gpu/rung.py)."""
+
+    def __init__(self, folder: Path, rank: int, wall_s: float = WALL_S) -> None:
+        """Waits until the other side has opened them too."""
+        ask = os.open(folder / f"ask-{rank}", os.O_WRONLY)
+        super().__init__(ask, os.open(folder / f"answer-{rank}", os.O_RDONLY), wall_s)
+
+
+class CandidateProcess(Candidate):
+    """A candidate in a process of our own, without a sandbox."""
+
+    def __init__(self, program: str, wall_s: float = WALL_S) -> None:
+        ask_read, ask = os.pipe()
+        answer, answer_write = os.pipe()
+        super().__init__(ask, answer, wall_s)
+        path = [str(INSIDE), *(entry for entry in sys.path if entry)]
+        start = START.format(ask=ask_read, answer=answer_write, path=path, program=program)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", start],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            pass_fds=(ask_read, answer_write), env={"OMP_NUM_THREADS": "1"}, start_new_session=True,
+        )  # fmt: skip
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+        os.close(ask_read)
+        os.close(answer_write)
+
+    def close(self) -> None:
+        """End it."""
+        super().close()
+        self._process.kill()
+        self._process.wait()
 
 
 def _bytes(value: Tensor) -> bytes:

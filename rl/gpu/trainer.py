@@ -25,8 +25,8 @@ from trl import GRPOConfig
 
 from cognition.records import MachineFault
 from rl.gpu import data, exported, rewards
-from rl.gpu.plan import BETA, Plan, read
-from rl.gpu.remote_loss import CandidateProcess, WrongAnswer
+from rl.gpu.plan import BETA, BLAME, Plan, read
+from rl.gpu.remote_loss import Candidate, CandidateProcess, Piped, WrongAnswer
 from rl.hooks import CandidateGRPOTrainer, Unsupported
 from rl.weights import Unreadable
 
@@ -38,7 +38,8 @@ CANDIDATE_IS_WRONG = 3
 def train(plan: Plan) -> None:
     """From the last checkpoint to the end. Raises what `main` lists."""
     functions, rows = [rewards.loaded(name) for name in plan.rewards], data.prompts(plan)
-    candidate = CandidateProcess(plan.program)
+    rank = int(os.environ.get("RANK", "0"))
+    candidate = Piped(Path(plan.pipes), rank) if plan.pipes else CandidateProcess(plan.program)
     try:
         trainer = _trainer(plan, candidate, functions, rows)
         last = _last_checkpoint(Path(plan.folder))
@@ -59,7 +60,7 @@ def _leave_weights(plan: Plan, trainer: Any) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
-def _trainer(plan: Plan, candidate: CandidateProcess, functions: list[Any], rows: Any) -> Any:
+def _trainer(plan: Plan, candidate: Candidate, functions: list[Any], rows: Any) -> Any:
     made = CandidateGRPOTrainer(
         loss=candidate.loss(plan.uses_reference),
         model=plan.model,
@@ -166,6 +167,7 @@ def main() -> None:
     try:
         train(plan)
     except WrongAnswer as error:
+        (Path(plan.folder) / BLAME).write_text(str(error), encoding="utf-8")
         sys.stderr.write(f"trainer: the candidate is wrong: {error}\n")
         sys.exit(CANDIDATE_IS_WRONG)
     except (data.Unusable, rewards.Unknown, Unsupported, Unreadable, MachineFault) as error:

@@ -16,7 +16,7 @@ from flows import config, registry
 from flows.forecast import before_start
 from flows.home import open_home
 from rl import train_gpu
-from rl.domain import NoGpuProfile
+from rl.domain import NotHere, Rl
 from rl.gpu import needs, plan
 from rl.gpu.chosen import GpuOptions, Wrong, from_campaign
 from rl.gpu.needs import Missing
@@ -33,12 +33,24 @@ def test_a_campaign_refuses_in_one_line_with_its_forecast(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(tmp_path))
+    monkeypatch.setattr(needs, "DEVICES", tmp_path)
     settings = config.load(str(ROOT / "campaigns" / f"{name}.toml"), {})
     assert settings.evaluate.rung == CAMPAIGNS[name]
     domain = registry.load(settings.problem, settings.options)
-    with pytest.raises(NoGpuProfile, match=r"no profile gpu-train yet.*rl.train_gpu.*GPU-hours") as raised:
+    with pytest.raises(NotHere, match=r"GPU-hours.*assumed, not measured") as raised:
         before_start(settings, domain, open_home())
     assert "\n" not in str(raised.value)
+
+
+def test_where_nothing_is_missing_the_forecast_is_printed_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(monkeypatch)
+    monkeypatch.setattr(needs, "gpus", lambda: 8)
+    monkeypatch.setattr(needs, "models", lambda name: iter(()))
+    assert Rl().outlook("explore-4b") == forecast("explore-4b", SCALES["explore-4b"])
+    with pytest.raises(NotHere, match="on several machines is started by hand on each"):
+        Rl().outlook("verify-14b")
 
 
 @pytest.mark.parametrize("name", CAMPAIGNS)
@@ -207,7 +219,7 @@ def test_without_consent_the_command_prints_the_forecast_and_starts_nothing(tmp_
     done = started("--campaign", "campaigns/rl-explore.toml", "--out", str(tmp_path / "no"))
     assert done.returncode == 1
     assert done.stdout == forecast("explore-4b", SCALES["explore-4b"]) + "\n"
-    assert done.stderr.startswith("train_gpu: the sandbox has no profile gpu-train yet")
+    assert done.stderr.startswith("train_gpu: by hand the loss runs without a sandbox")
     assert not (tmp_path / "no").exists()
 
 

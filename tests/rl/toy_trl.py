@@ -46,7 +46,8 @@ def model(width: int = 16) -> Any:
 def mixture_of_experts() -> Any:
     """The same with routers, whose auxiliary loss TRL adds to any loss."""
     torch.manual_seed(0)
-    config = Qwen3MoeConfig(
+    made: Any = Qwen3MoeConfig  # its types do not name every argument
+    config = made(
         vocab_size=12, hidden_size=16, intermediate_size=32, moe_intermediate_size=16, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=2, head_dim=8, num_experts=4, num_experts_per_tok=2,
         decoder_sparse_step=1, max_position_embeddings=64, pad_token_id=0, eos_token_id=1, bos_token_id=None,
