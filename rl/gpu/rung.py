@@ -48,6 +48,7 @@ from tasks.contract import (
 )
 
 DONE, RESULTS, OUTPUT = "done.json", "results.json", "output.txt"
+PROGRAM, PLAN, LOG = "loss.py", "run.json", "log.jsonl"
 LOADING_S = 3600.0  # models and data sets are loaded, weights are written
 LOSS_SHARE = 0.25  # of the wall time, in which the candidate's process may compute
 POLL_S = 0.2
@@ -91,8 +92,12 @@ def refuse(rung: Rung) -> None:
 
 
 def trained(code: str, rung: Rung, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
-    """From the last checkpoint in the workspace to the end; what has ended is not trained again."""
+    """From the last checkpoint in the workspace to the end; what has ended is not trained again.
+
+    Weights stay in the workspace and are no artefact: they may be tens of gigabytes. `summary` says where.
+    """
     folder = _local(workspace)
+    _only_of(code, folder)
     if not (folder / DONE).exists():
         refuse(rung)
         if sandbox.tier not in ("bubblewrap", "unsafe"):
@@ -104,8 +109,8 @@ def trained(code: str, rung: Rung, seed: int, sandbox: Sandbox, workspace: Works
             return failure
         (folder / DONE).write_text(json.dumps(_summary(folder)), encoding="utf-8")
     summary = json.loads((folder / DONE).read_text(encoding="utf-8"))
-    artefacts = tuple(Artefact(path.name, path.as_uri()) for path in sorted((folder / "weights").iterdir()))
-    return Trained(artefacts, summary, _tail(folder / "log.jsonl", 20), Cost(wall_s=summary["wall_s"]))
+    artefacts = tuple(Artefact(name, (folder / name).as_uri()) for name in (LOG, PLAN))
+    return Trained(artefacts, summary, _tail(folder / LOG, 20), Cost(wall_s=summary["wall_s"]))
 
 
 def measured(rung: Rung, seed: int, trained: Trained, workspace: Workspace) -> Measurements | Failure:
@@ -139,17 +144,25 @@ def _local(workspace: Workspace) -> Path:
     return folder
 
 
+def _only_of(code: str, folder: Path) -> None:
+    """Empty the folder if another program trained there: a repaired one does not go on where the broken one was."""
+    program = folder / PROGRAM
+    if program.exists() and program.read_text(encoding="utf-8") != code:
+        shutil.rmtree(folder)
+        folder.mkdir()
+
+
 def _run(code: str, rung: Rung, seed: int, sandbox: Sandbox, folder: Path) -> Failure | None:
     """Trainer and candidate side by side; whichever ends first ends the other. None: the weights are there."""
-    program = folder / "loss.py"
+    program = folder / PROGRAM
     program.write_text(code, encoding="utf-8")
     (folder / BLAME).unlink(missing_ok=True)
     gpus = rung.scale.gpus
     with _pipes(gpus) as pipes, (folder / OUTPUT).open("wb") as output, ThreadPoolExecutor(1) as pool:
         plan = planned(rung.scale, rung.options, program, folder, gpus, seed % 2**31, rung.on_a_cpu)
-        written(dataclasses.replace(plan, pipes=str(pipes)), folder / "run.json")
+        written(dataclasses.replace(plan, pipes=str(pipes)), folder / PLAN)
         served = pool.submit(sandbox.run, _job(code, rung, pipes))
-        command = train_gpu.command(folder / "run.json", rung.scale, rung.config)
+        command = train_gpu.command(folder / PLAN, rung.scale, rung.config)
         trainer = _started(command, output)
         try:
             return _ended(trainer, served, rung, folder)
@@ -248,9 +261,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _summary(folder: Path) -> dict[str, float]:
+def _summary(folder: Path) -> dict[str, float | str]:
     """A run in a few numbers, from its log."""
-    records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
     rewards = [record["reward"] for record in records if "reward" in record]
     middle = max(1, len(rewards) // 2)
     memory = [record["memory_gb"] for record in records if record["memory_gb"] is not None]
@@ -260,6 +273,7 @@ def _summary(folder: Path) -> dict[str, float]:
         "tokens_per_s": records[-1]["tokens_per_s"],
         "wall_s": sum(record["step_time"] for record in records),
         **({"memory_gb": max(memory)} if memory else {}),
+        "weights": (folder / "weights").as_uri(),
     }
 
 

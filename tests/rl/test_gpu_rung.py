@@ -70,7 +70,9 @@ def test_a_round_trains_in_the_sandbox_and_benchmarks_outside(rung: Rung, record
     place, code = UriWorkspace(tmp_path.as_uri()), program("grpo")
     done = gpu_rung.trained(code, rung, 3, recording, place)
     assert isinstance(done, Trained), done
-    assert {"model.safetensors", "config.json"} <= {artefact.name for artefact in done.artefacts}
+    assert {artefact.name for artefact in done.artefacts} == {"log.jsonl", "run.json"}
+    assert done.summary["weights"] == (tmp_path / "weights").as_uri()
+    assert (tmp_path / "weights" / "model.safetensors").exists()
     assert "memory_gb" not in done.summary  # unknown without CUDA, not a number
     (job,) = recording.jobs
     assert set(job.request) == {"folder", "count"}
@@ -80,8 +82,7 @@ def test_a_round_trains_in_the_sandbox_and_benchmarks_outside(rung: Rung, record
     assert set(measured.metrics) == {"accuracy", "math500/right", "early_reward", "final_reward"}
     assert measured.metrics["accuracy"] == 0.0  # no box in eight random letters
     assert set(Rl().features(measured)) == {"early_reward"}
-    again = gpu_rung.trained("raise ValueError('was run')", rung, 3, recording, place)
-    assert again == done
+    assert gpu_rung.trained(code, rung, 3, recording, place) == done
     assert len(recording.jobs) == 1
     assert gpu_rung.measured(rung, 3, done, place) == measured
 
@@ -165,6 +166,21 @@ def test_what_cannot_serve_is_one_line(rung: Rung, tmp_path: Path) -> None:
         gpu_rung.refuse(Rung(SCALES["verify-14b"], GpuOptions()))
     with pytest.raises(Missing, match="data of your own"):
         gpu_rung.refuse(replace(rung, options=replace_data(rung.options)))
+
+
+def test_a_repaired_program_does_not_go_on_where_the_broken_one_was(rung: Rung, tmp_path: Path) -> None:
+    place = UriWorkspace(tmp_path.as_uri())
+    (tmp_path / "loss.py").write_text(program("dapo"))
+    (tmp_path / "checkpoint-2").mkdir()
+    (tmp_path / "done.json").touch()
+    with pytest.raises(Unfit, match="bubblewrap"):
+        gpu_rung.trained(program("grpo"), rung, 1, Landlock(), place)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "loss.py").write_text(program("grpo"))
+    (tmp_path / "checkpoint-2").mkdir()
+    with pytest.raises(Unfit, match="bubblewrap"):
+        gpu_rung.trained(program("grpo"), rung, 1, Landlock(), place)
+    assert (tmp_path / "checkpoint-2").is_dir()
 
 
 def replace_data(options: GpuOptions) -> GpuOptions:
