@@ -27,12 +27,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cognition.records import MachineFault
 from rl.hooks import Loss
 from rl.inside import wire
 from rl.inside.surface import Context
 
 INSIDE = Path(__file__).parents[1] / "inside"
-WALL_S = 600.0  # for one answer
+CPU_S = 60.0  # for one answer; then the kernel ends the candidate's process (SIGPROF)
+WALL_S = 3600.0  # for one answer: this long without an answer and without using up its CPU time is the machine's fault
 LARGEST_FILE = 1 << 16  # bytes; at 0 torch cannot be imported
 NOT_SENT = ("group_ids", "generator", "correction")  # of the context: tensors travel as arrays, chance as a seed
 START = """\
@@ -47,14 +49,18 @@ candidate_process.main()
 
 
 class WrongAnswer(ValueError):
-    """The candidate raised, ended, took too long, or answered with what is no advantage and no gradient."""
+    """The candidate raised, ended, or answered with what is no advantage and no gradient."""
+
+
+class NoAnswer(MachineFault):
+    """Nothing came within the wall time."""
 
 
 class Candidate:
     """A candidate's two functions, at the other end of two pipes."""
 
-    def __init__(self, ask: int, answer: int, wall_s: float) -> None:
-        self._ask, self._answer, self.wall_s = ask, answer, wall_s
+    def __init__(self, ask: int, answer: int, cpu_s: float, wall_s: float = WALL_S) -> None:
+        self._ask, self._answer, self.cpu_s, self.wall_s = ask, answer, cpu_s, wall_s
 
     def close(self) -> None:
         """Let the other side end."""
@@ -66,7 +72,7 @@ class Candidate:
         return Loss(self.advantages, self.policy_loss, uses_reference)
 
     def advantages(self, rewards_N: Tensor, group_ids_N: Tensor, ctx: Context) -> Tensor:
-        """The candidate's. Raises WrongAnswer."""
+        """The candidate's. Raises WrongAnswer, NoAnswer."""
         _, content = self._asked("advantages", {"rewards": rewards_N.float(), "group_ids": group_ids_N}, ctx)
         return _finite(content, rewards_N.shape, "advantages").to(rewards_N.device)
 
@@ -79,7 +85,7 @@ class Candidate:
         mask_NT: Tensor,
         ctx: Context,
     ) -> Tensor:
-        """A scalar with the candidate's value, and with the candidate's gradient. Raises WrongAnswer."""
+        """A scalar with the candidate's value, and with the candidate's gradient. Raises WrongAnswer, NoAnswer."""
         given = {"logps": logps_NT, "old": old_NT, "advantages": advantages_N, "mask": mask_NT}
         given |= {} if ref_NT is None else {"ref": ref_NT}
         given |= {} if ctx.correction is None else {"correction": ctx.correction.expand_as(logps_NT)}
@@ -99,6 +105,7 @@ class Candidate:
         arrays = {"group_ids": ctx.group_ids} | given
         head = {
             "wants": wants,
+            "cpu_s": self.cpu_s,
             "arrays": list(arrays),
             "context": {name: getattr(ctx, name) for name in names},
             "seed": int(torch.randint(2**31 - 1, (), generator=ctx.generator, device=ctx.generator.device)),
@@ -108,7 +115,7 @@ class Candidate:
         try:
             wire.send(self._ask, head, *contents)
             if not select.select([self._answer], [], [], self.wall_s)[0]:
-                raise WrongAnswer(f"{wants}: no answer within {self.wall_s:g} s")
+                raise NoAnswer(f"{wants}: no answer within {self.wall_s:g} s")
             answer, replies = wire.receive(self._answer, max(len(content) for content in contents))
         except wire.Broken as error:
             raise WrongAnswer(f"the candidate's process ended: {error}") from None
@@ -120,19 +127,19 @@ class Candidate:
 class Piped(Candidate):
     """A candidate in the sandbox: each process of the trainer has a pair of named pipes (rl/gpu/rung.py)."""
 
-    def __init__(self, folder: Path, rank: int, wall_s: float = WALL_S) -> None:
+    def __init__(self, folder: Path, rank: int, cpu_s: float = CPU_S) -> None:
         """Waits until the other side has opened them too."""
         ask = os.open(folder / f"ask-{rank}", os.O_WRONLY)
-        super().__init__(ask, os.open(folder / f"answer-{rank}", os.O_RDONLY), wall_s)
+        super().__init__(ask, os.open(folder / f"answer-{rank}", os.O_RDONLY), cpu_s)
 
 
 class CandidateProcess(Candidate):
     """A candidate in a process of our own, without a sandbox."""
 
-    def __init__(self, program: str, wall_s: float = WALL_S) -> None:
+    def __init__(self, program: str, cpu_s: float = CPU_S, wall_s: float = WALL_S) -> None:
         ask_read, ask = os.pipe()
         answer, answer_write = os.pipe()
-        super().__init__(ask, answer, wall_s)
+        super().__init__(ask, answer, cpu_s, wall_s)
         path = [str(INSIDE), *(entry for entry in sys.path if entry)]
         start = START.format(ask=ask_read, answer=answer_write, path=path, program=program)
         self._process = subprocess.Popen(

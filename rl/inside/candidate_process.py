@@ -10,6 +10,7 @@ Shapes: N completions, T completion tokens.
 from __future__ import annotations
 
 import select
+import signal
 import sys
 from typing import Any
 
@@ -43,6 +44,8 @@ def serve(path: str, pairs: list[tuple[int, int]]) -> None:
                 del open_pairs[read_fd]
                 continue
             try:
+                if "cpu_s" in head:  # for this answer; what happens then (SIGPROF's default) is the process's end
+                    signal.setitimer(signal.ITIMER_PROF, head["cpu_s"])
                 if found is None:
                     found = loaded(path)
                 answer = _answered(found, head, contents)

@@ -21,6 +21,7 @@ from tasks.contract import MachineFault
 
 TASKS = Path(__file__).parent / "tasks"
 OFFLINE = Path(__file__).parent / "offline"
+LARGEST_RANK = 64  # of an adapter, for vLLM
 BOOTSTRAPS = 2  # at 0 lm-eval gives no standard error of a mean either, which it computes without any
 
 
@@ -126,14 +127,21 @@ def _generation(samples: int, longest: int | None) -> dict[str, Any]:
 
 
 def _answering(model: Model, seed: int) -> Any:
-    """lm-eval's own back ends: transformers, or vLLM where it is installed."""
+    """lm-eval's own back ends: transformers, or vLLM where it is installed. Raises MachineFault."""
     import torch
 
+    if model.device != "cpu" and not torch.cuda.is_available():
+        raise MachineFault("no CUDA device was found: with --device cpu a small model answers slowly")
     torch.manual_seed(seed)  # they draw from the global generator
     if model.engine == "vllm":
-        from lm_eval.models.vllm_causallms import VLLM
+        try:
+            from lm_eval.models.vllm_causallms import VLLM
+        except ImportError as error:
+            raise MachineFault(f"vllm is not installed ({error}): pip install 'trl[vllm]'") from None
 
-        more = {"lora_local_path": model.adapter} if model.adapter else {}
+        more: dict[str, Any] = {}
+        if model.adapter:
+            more = {"lora_local_path": model.adapter, "max_lora_rank": LARGEST_RANK}
         return VLLM(pretrained=model.folder, tokenizer=model.tokenizer, seed=seed, batch_size="auto", **more)
     from lm_eval.models.huggingface import HFLM
 

@@ -165,6 +165,17 @@ def test_a_metric_that_lm_eval_does_not_give_is_a_fault_and_no_number(answered: 
         benchmarked(NOBODY, [other], Asked(samples=1), OFFLINE)
 
 
+def test_without_cuda_or_vllm_it_is_one_line() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA")
+    with pytest.raises(MachineFault, match="no CUDA device was found"):
+        benchmarked(NOBODY, MATHS[3:4], Asked(), OFFLINE)
+    with pytest.raises(MachineFault, match="vllm is not installed"):
+        benchmarked(Model("", "", engine="vllm", device="cpu"), MATHS[3:4], Asked(), OFFLINE)
+
+
 def test_suites_hold_what_the_rungs_say() -> None:
     assert set(SUITES["few"]) < set(SUITES["maths"]) < set(SUITES["wider"])
     assert len({each.name for each in MATHS}) == 6  # the paper's explore rung (section 4.3)
