@@ -3,7 +3,8 @@
 `train` lets the candidate's two functions train a small model: the trainer holds model, prompts and rewards, and the
 candidate, in a process of its own, only turns rewards into advantages and log-probabilities into a gradient. Weights
 leave as bytes. `benchmark` reads them against an exact list, builds the model from them outside, and scores prompts
-that no process of the candidate ever holds. The rungs on GPUs (rl/scales.py) say what they would take and refuse.
+that no process of the candidate ever holds. On the rungs on GPUs (rl/scales.py) the candidate is alone in the sandbox,
+and TRL trains outside (rl/gpu/rung.py); what is missing here is said in one line.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from rl import base, exchange, knowledge, measure, rules, scoring, verdicts
+from rl.gpu import rung as gpu_rung
+from rl.gpu.chosen import GpuOptions
+from rl.gpu.rung import Rung
 from rl.recipes import RUNGS, TINY, Recipe
 from rl.reference import program
-from rl.scales import NO_PROFILE, SCALES, forecast
+from rl.scales import SCALES, forecast
 from tasks.contract import (
     BaseDomain,
     Brief,
@@ -38,8 +42,8 @@ BENCHMARK_WALL_S = 900.0
 PRELOAD = ("torch", "torch.utils._python_dispatch", "safetensors.torch", "numpy.random")
 
 
-class NoGpuProfile(MachineFault):
-    """A rung on GPUs was asked for, and the sandbox cannot confine a candidate that uses one."""
+class NotHere(MachineFault):
+    """A rung on GPUs was asked for, and this machine lacks something; the message says what, with the forecast."""
 
     may_pass = False
 
@@ -50,6 +54,7 @@ class RlOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tiny: bool = Field(False, description="A few steps of a tiny model, for tests: its scores mean nothing")
+    gpu: GpuOptions = Field(GpuOptions(), description="Data, rewards and engines of the rungs on GPUs")
 
 
 class Rl(BaseDomain):
@@ -85,14 +90,23 @@ class Rl(BaseDomain):
         """GPUs as the rung says; on a CPU the sandbox's own limits."""
         if self._needs_gpu(rung):
             scale = SCALES[rung]
-            return Needs(scale.gpus, scale.wall_s if step == "train" else scale.benchmark_wall_s)
+            train_wall_s = scale.wall_s + gpu_rung.LOADING_S
+            return Needs(scale.gpus, train_wall_s if step == "train" else scale.benchmark_wall_s)
         return Needs(wall_s=self.recipe(rung).wall_s if step == "train" else BENCHMARK_WALL_S)
 
     def outlook(self, rung: str) -> str:
-        """Nothing to add for a CPU. Raises NoGpuProfile, with the forecast, for a rung on GPUs."""
-        if self._needs_gpu(rung):
-            raise NoGpuProfile(f"{NO_PROFILE} ({forecast(rung, SCALES[rung])})")
-        return ""
+        """Nothing to add for a CPU; the forecast for a rung on GPUs. Raises NotHere if it cannot run here."""
+        if not self._needs_gpu(rung):
+            return ""
+        told = forecast(rung, SCALES[rung])
+        try:
+            gpu_rung.refuse(self._gpu(rung))
+        except MachineFault as error:
+            raise NotHere(f"{error} ({told})") from None
+        return told
+
+    def _gpu(self, rung: str) -> Rung:
+        return Rung(SCALES[rung], self.options.gpu)
 
     def _needs_gpu(self, rung: str) -> bool:
         return rung in SCALES and not self.options.tiny
@@ -119,17 +133,17 @@ class Rl(BaseDomain):
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
-        """One run per learning rate. A run that is given up at the first rate ends the candidate.
-
-        Raises NoGpuProfile for a rung on GPUs.
-        """
-        self.outlook(rung)
+        """One run per learning rate; a run that is given up at the first rate ends the candidate. On GPUs one run."""
+        if self._needs_gpu(rung):
+            return gpu_rung.trained(code, self._gpu(rung), seed, sandbox, workspace)
         return measure.trained(code, self.recipe(rung), seed, rules.uses_reference(code), sandbox, workspace)
 
     def benchmark(
         self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
     ) -> Measurements | Failure:
-        """The learning rate is chosen on one part of the prompts, the accuracy reported on another."""
+        """The learning rate is chosen on one part of the prompts, accuracy reported on another. On GPUs the suite."""
+        if self._needs_gpu(rung):
+            return gpu_rung.measured(self._gpu(rung), seed, trained, workspace)
         return measure.measured(trained, self.recipe(rung), workspace)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
@@ -142,10 +156,10 @@ class Rl(BaseDomain):
     def features(self, measurements: Measurements) -> Mapping[str, float]:
         """How far the policy went from its base, and how fast the reward rose, each in [0, 1]."""
         metrics = measurements.metrics
-        return {
-            "kl": min(1.0, max(0.0, metrics["kl_nats"] / 4.0)),
-            "early_reward": min(1.0, max(0.0, metrics["early_reward"])),
-        }
+        early = {"early_reward": min(1.0, max(0.0, metrics["early_reward"]))}
+        if "kl_nats" not in metrics:  # on GPUs, where it is not measured
+            return early
+        return {"kl": min(1.0, max(0.0, metrics["kl_nats"] / 4.0)), **early}
 
 
 GOAL = (

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from rl.inside.surface import Advantages, Context, PolicyLoss
@@ -53,9 +54,10 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         refuse_other_versions(version("trl"))
         self.candidate = loss
         self._rewards_MR: Tensor | None = None
-        self._seen: tuple[Tensor, Any] | None = None
+        self._seen: tuple[Tensor, tuple[Any, ...]] | None = None
         super().__init__(*arguments, **named)
         refuse_settings(self.args)
+        self.add_callback(_Steps(self))
         if loss.uses_reference and self.beta == 0.0:
             raise Unsupported("this loss reads a reference model's log-probabilities: set GRPOConfig.beta above 0")
 
@@ -93,14 +95,14 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         logps_NT, entropies, auxiliary = super()._get_per_token_logps_and_entropies(*arguments, **named)
         if self._seen is None or not logps_NT.requires_grad:
             return logps_NT, entropies, auxiliary
-        self._seen = (logps_NT, entropies)
+        self._seen = (logps_NT, (entropies, auxiliary))
         return logps_NT.detach(), entropies, auxiliary
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         empty = torch.empty(0, requires_grad=True)
-        self._seen = (empty, None)
+        self._seen = (empty, ())
         stock: Tensor = super()._compute_loss(model, inputs)
-        (logps_NT, _), self._seen = self._seen, None
+        (logps_NT, parts), self._seen = self._seen, None
         if logps_NT is empty:  # evaluation, without gradients: TRL's own loss is what it reports
             return stock
         accumulation = self.current_gradient_accumulation_steps if self.model.training else 1
@@ -113,9 +115,7 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
         size = self.num_generations if self.model.training else self.num_generations_eval
         ctx = self._context(inputs["group_ids"], size, tokens, inputs.get("importance_sampling_ratio"))
         given = (logps_NT, old_NT, inputs.get("ref_per_token_logps"), inputs["advantages"], mask_NT)
-        loss = self.candidate.policy_loss(*given, ctx) / accumulation
-        extra = stock - stock.detach() if stock.requires_grad else 0.0  # what TRL adds to any loss, by its gradient
-        return loss + extra
+        return self.candidate.policy_loss(*given, ctx) / accumulation + _added(stock, parts)
 
     def _context(self, ids: Tensor, size: int, tokens: float, correction: Tensor | None) -> Context:
         args, every = self.args, self.args.steps_per_generation * self.num_iterations
@@ -134,6 +134,28 @@ class CandidateGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl has no typ
             generator=torch.Generator(device=ids.device).manual_seed(seed),
             correction=correction,
         )
+
+
+def _added(stock: Tensor, parts: tuple[Any, ...]) -> Tensor | float:
+    """What TRL adds to any loss: linear in entropies and routers' loss, so the slopes there give its value too."""
+    parts = tuple(part for part in parts if part is not None and part.requires_grad)
+    if not parts or not stock.requires_grad:
+        return 0.0
+    slopes = torch.autograd.grad(stock, parts, retain_graph=True, allow_unused=True)
+    return sum(
+        ((slope * part).sum() for slope, part in zip(slopes, parts, strict=True) if slope is not None), start=0.0
+    )
+
+
+class _Steps(TrainerCallback):
+    """TRL counts micro-batches from 0 also where a run goes on from a checkpoint; a loss's context must not."""
+
+    def __init__(self, trainer: CandidateGRPOTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Go on counting where the checkpoint was."""
+        self.trainer._step = state.global_step * args.gradient_accumulation_steps
 
 
 def _filled(rewards_M: Tensor, unscorable_M: Tensor, size: int) -> Tensor:

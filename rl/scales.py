@@ -1,22 +1,26 @@
-"""The rungs on GPUs as data, and what each will take. Settings and arithmetic only; refused here in one line.
+"""The rungs on GPUs as data, and what each will take. Settings and arithmetic only.
 
-Model sizes, steps and benchmarks of explore and verify are the paper's (section 4.3: 4B, 150 steps, 6 maths benchmarks;
-14B, 300 steps in the text, 250 in Table 3, wider benchmarks). Batches, lengths and learning rates are ours: the paper
-does not give them. Nothing of this has been measured.
+Model sizes, steps and numbers of benchmarks of explore and verify are the paper's (section 4.3: 4B, 150 steps, 6 maths
+benchmarks; 14B, 300 steps in the text, 250 in Table 3, wider benchmarks), as is the data set (Skywork OR1). A step is a
+generation here, with two passes over its completions, as on the CPU proxy: at one the ratio would always be 1. Batches,
+lengths, learning rates and the rungs for one GPU are ours: the paper does not give them. Nothing here was measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from rl.language.suites import FEW, MATHS, WIDER, Benchmark
 
 ASSUMED_MFU = 0.35  # of training; assumed, not measured: printed with every forecast
 ASSUMED_TOKENS_S = 20_000.0  # sampled by one GPU with vLLM for a model of a billion parameters; assumed, not measured
 PEAK_FLOPS = 989e12  # of one H100 or H200, bf16 without sparsity, from its data sheet
 WALL_SHARE = 2.0  # a run may take twice the forecast before it is stopped
-NO_PROFILE = "the sandbox has no profile gpu-train yet, so no candidate can be trained on a GPU inside it"
-MATHS = ("math500", "aime24", "aime25", "amc", "olympiadbench", "minerva_math500")
-WIDER = (*MATHS, "mmlu_pro", "gpqa_diamond", "finance", "humaneval")
+ITERATIONS = 2  # passes over a generation's completions
+SKYWORK = "Skywork/Skywork-OR1-RL-Data"
+Parallel = Literal["none", "fsdp", "deepspeed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +29,23 @@ class Scale:
 
     model: str
     billions: float  # parameters
-    steps: int
+    steps: int  # generations
     prompts: int  # in one generation, over all GPUs
     group_size: int
     tokens: int  # of a completion, on average; assumed
     longest: int
     learning_rate: float
     gpus: int
-    suite: tuple[str, ...]
+    suite: tuple[Benchmark, ...]
+    micro_batch: int  # completions on one GPU at a time; the rest is accumulated
     lora_rank: int = 0  # 0: all parameters
-    engine: str = "vllm"
-    parallel: str = "none"  # none, fsdp or deepspeed: an accelerate configuration, not code
-    samples: int = 16  # of each AIME problem, averaged
+    parallel: Parallel = "none"  # an accelerate configuration (rl/configs), not code
+    data: str = ""  # "": the user's own
+    split: str = "train"
+    prompt_column: str = "prompt"
+    answer_column: str = "answer"  # a dot leads into a record
+    machines: int = 1
+    tensor_parallel: int = 1  # GPUs that share one copy of the model in vLLM
 
     @property
     def sampled(self) -> int:
@@ -44,9 +53,10 @@ class Scale:
         return self.steps * self.prompts * self.group_size * self.tokens
 
     def gpu_h(self) -> float:
-        """GPU-hours of one training run: sampling, then forward and backward (and the old policy's forward)."""
+        """GPU-hours of one training run: sampling, the old policy's forward, forward and backward in every pass."""
         sampling_s = self.sampled * self.billions / ASSUMED_TOKENS_S
-        flops = self.sampled * self.billions * 1e9 * (8.0 if self.lora_rank == 0 else 6.0)
+        one_pass = 6.0 if self.lora_rank == 0 else 4.0  # FLOPs a token and parameter; frozen ones get no gradient
+        flops = self.sampled * self.billions * 1e9 * (2.0 + ITERATIONS * one_pass)
         return (sampling_s + flops / (ASSUMED_MFU * PEAK_FLOPS)) / 3600
 
     @property
@@ -60,11 +70,26 @@ class Scale:
         return 4 * 3600.0
 
 
+def _one_gpu(model: str, billions: float, micro_batch: int) -> Scale:
+    return Scale(model, billions, 150, 16, 8, 600, 2048, 1e-5, 1, FEW, micro_batch, lora_rank=32)
+
+
+def _skywork(
+    model: str, billions: float, steps: int, prompts: int, tokens: int, longest: int, gpus: int,
+    suite: tuple[Benchmark, ...], micro_batch: int, parallel: Parallel, tensor_parallel: int = 1,
+) -> Scale:  # fmt: skip
+    return Scale(
+        model, billions, steps, prompts, 8, tokens, longest, 1e-6, gpus, suite, micro_batch, parallel=parallel,
+        data=SKYWORK, split="math", answer_column="reward_model.ground_truth", machines=max(1, gpus // 8),
+        tensor_parallel=tensor_parallel,
+    )  # fmt: skip
+
+
 SCALES: Mapping[str, Scale] = {
-    "one-gpu": Scale("Qwen/Qwen3-0.6B", 0.6, 150, 16, 8, 600, 2048, 1e-5, 1, ("math500",), lora_rank=32),
-    "one-gpu-1700m": Scale("Qwen/Qwen3-1.7B", 1.7, 150, 16, 8, 600, 2048, 1e-5, 1, ("math500",), lora_rank=32),
-    "explore-4b": Scale("Qwen/Qwen3-4B-Base", 4.0, 150, 64, 8, 1200, 4096, 1e-6, 8, MATHS, parallel="fsdp"),
-    "verify-14b": Scale("Qwen/Qwen3-14B-Base", 14.0, 300, 128, 8, 1500, 8192, 1e-6, 16, WIDER, parallel="deepspeed"),
+    "one-gpu": _one_gpu("Qwen/Qwen3-0.6B", 0.6, 16),
+    "one-gpu-1700m": _one_gpu("Qwen/Qwen3-1.7B", 1.7, 8),
+    "explore-4b": _skywork("Qwen/Qwen3-4B-Base", 4.0, 150, 64, 1200, 4096, 8, MATHS, 4, "fsdp"),
+    "verify-14b": _skywork("Qwen/Qwen3-14B-Base", 14.0, 300, 128, 1500, 8192, 16, WIDER, 2, "deepspeed", 2),
 }
 
 

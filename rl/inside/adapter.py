@@ -1,4 +1,5 @@
-"""What the sandbox calls: `train` (the candidate in a process of its own) and `probe` (the checks, in this process).
+"""What the sandbox calls: `train` (the candidate in a process of its own), `probe` (the checks, in this process), and
+`serve` (the candidate alone, for a trainer on GPUs that is outside).
 
 Bytes come in as base64 in the request and leave as files beside the answer. Runs inside; judges nothing.
 """
@@ -6,6 +7,7 @@ Bytes come in as base64 in the request and leave as files beside the answer. Run
 from __future__ import annotations
 
 import base64
+import os
 from typing import Any
 
 import torch
@@ -19,6 +21,19 @@ def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     return {"numbers": checks.run(candidate_path, request["seed"], request["uses_reference"])}
+
+
+def serve(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer at the named pipes of a folder, one pair for each process of the trainer, until they are closed."""
+    import candidate_process
+
+    folder, count = request["folder"], request["count"]
+    pairs = [
+        (os.open(f"{folder}/ask-{rank}", os.O_RDONLY), os.open(f"{folder}/answer-{rank}", os.O_WRONLY))
+        for rank in range(count)
+    ]
+    candidate_process.serve(candidate_path, pairs)
+    return {"served": count}
 
 
 def train(candidate_path: str, request: dict[str, Any]) -> Handed:

@@ -12,7 +12,8 @@ from typing import ClassVar
 import pytest
 
 from rl import base, exchange, measure
-from rl.domain import NoGpuProfile, Rl
+from rl.domain import NotHere, Rl
+from rl.gpu import needs
 from rl.recipes import TINY
 from rl.reference import program
 from rl.scales import SCALES
@@ -88,10 +89,13 @@ def test_the_score_is_the_mean_accuracy_with_its_standard_error() -> None:
 
 
 @pytest.mark.parametrize("rung", SCALES)
-def test_a_rung_on_gpus_is_refused_in_one_line_with_its_forecast(rung: str) -> None:
-    wanted = f"no profile gpu-train yet.*{rung}: Qwen/.*GPU-hours.*assumed, not measured"
-    with pytest.raises(NoGpuProfile, match=wanted):
+def test_a_rung_on_gpus_is_refused_in_one_line_with_its_forecast(
+    rung: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(needs, "DEVICES", tmp_path)
+    with pytest.raises(NotHere, match=rf".*\({rung}: Qwen/.*GPU-hours.*assumed, not measured") as raised:
         Rl().outlook(rung)
+    assert "\n" not in str(raised.value)
 
 
 def test_the_given_up_say_so_and_cost_less(torch_sandbox: Sandbox) -> None:

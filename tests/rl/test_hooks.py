@@ -117,7 +117,7 @@ def computed(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer, given: dict[
     parameter = torch.tensor(5.0, requires_grad=True)
 
     def stock_logps(self: Any, *a: Any, **k: Any) -> Any:
-        return logps, torch.zeros(2, 3), None
+        return logps, torch.zeros(2, 3), parameter
 
     def stock_loss(self: Any, model: Any, batch: Any) -> Any:
         detached = self._get_per_token_logps_and_entropies(model)[0]
@@ -146,8 +146,9 @@ def test_tool_masks_the_importance_ratio_and_accumulation_reach_the_loss(monkeyp
 
 def test_what_trl_adds_to_any_loss_keeps_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = FakeTrainer(Loss(lambda r, g, c: r, summed))
-    _, slope, auxiliary = computed(monkeypatch, trainer, inputs(), extra=0.25)
+    loss, slope, auxiliary = computed(monkeypatch, trainer, inputs(), extra=0.25)
     assert float(auxiliary) == 0.25
+    assert loss.item() == pytest.approx(0.25 * 5.0 - 6 / 12 / 2)  # it is in the value too
     assert torch.allclose(slope, torch.full((2, 3), 1 / 24))
 
 

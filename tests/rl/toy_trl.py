@@ -8,7 +8,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
 from trl import GRPOConfig, GRPOTrainer
 
 from rl.hooks import CandidateGRPOTrainer, Loss
@@ -36,6 +43,19 @@ def model(width: int = 16) -> Any:
     return Qwen3ForCausalLM(config)
 
 
+def mixture_of_experts() -> Any:
+    """The same with routers, whose auxiliary loss TRL adds to any loss."""
+    torch.manual_seed(0)
+    made: Any = Qwen3MoeConfig  # its types do not name every argument
+    config = made(
+        vocab_size=12, hidden_size=16, intermediate_size=32, moe_intermediate_size=16, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, head_dim=8, num_experts=4, num_experts_per_tok=2,
+        decoder_sparse_step=1, max_position_embeddings=64, pad_token_id=0, eos_token_id=1, bos_token_id=None,
+        router_aux_loss_coef=0.5,
+    )  # fmt: skip
+    return Qwen3MoeForCausalLM(config)
+
+
 def reward(completions: list[str], **_: Any) -> list[float]:
     """Low digits are good; graded, so that every group has something to learn from."""
     return [sum(letter in "01234" for letter in text) / max(1, len(text)) for text in completions]
@@ -43,7 +63,7 @@ def reward(completions: list[str], **_: Any) -> list[float]:
 
 def trainer(folder: Path, loss: Loss | None, **settings: Any) -> Any:
     """TRL's trainer, or ours with a loss."""
-    policy = model(settings.pop("width", 16))
+    policy = settings.pop("policy", None) or model(settings.pop("width", 16))
     folder.mkdir(parents=True, exist_ok=True)
     if settings.get("beta"):  # the reference is read from disk
         policy.save_pretrained(folder / "base")

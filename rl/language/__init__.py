@@ -1,0 +1,1 @@
+"""Benchmarks of a trained policy through lm-eval: it writes answers, and another process scores them."""
