@@ -21,6 +21,7 @@ import httpx
 from flows import local_server, progress, stores
 from flows.config import Settings
 from flows.home import Home, open_home
+from flows.services import ServerError
 
 #: How often the Prefect server is asked whether it is there, and how long it may be silent.
 CHECK_S = 5.0
@@ -49,8 +50,6 @@ def enter(home: Home, *, ephemeral: bool) -> str:
 
 def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
     """Run a campaign in this process and return its `Ended`. The first Ctrl-C ends it cleanly, the second at once."""
-    from prefect import get_client
-
     from flows import deployments, in_process
     from flows.campaign import CampaignFailed, Ended, campaign
     from tasks.codec import decode
@@ -63,7 +62,7 @@ def run_campaign(settings: Settings, on_interrupt: Callable[[], None]) -> Any:
         guard = asyncio.create_task(_leave_without_server())
         try:
             await stores.register_results(open_home())
-            async with get_client() as client:
+            async with _connected() as client:
                 await deployments.ensure_pool(client)
                 deployment = await deployments.apply(deployments.named("campaign"))
                 parameters = {"settings": settings.model_dump(mode="json")}
@@ -109,14 +108,12 @@ def _leave(sentence: str) -> None:
 
 def run_promotion(settings: Settings, plan: Any) -> dict[str, Any]:
     """Promote in this process and return the report. Raises what the flow raised."""
-    from prefect import get_client
-
     from flows import deployments, in_process
     from flows.promotion import promotion
 
     async def body() -> Any:
         await stores.register_results(open_home())
-        async with get_client() as client:
+        async with _connected() as client:
             await deployments.ensure_pool(client)
             deployment = await deployments.apply(deployments.named("promotion"))
             parameters = {"settings": settings.model_dump(mode="json"), "plan": plan.model_dump(mode="json")}
@@ -132,8 +129,6 @@ def run_promotion(settings: Settings, plan: Any) -> dict[str, Any]:
 
 def run_study(study: Any, first: Settings, on_interrupt: Callable[[], None]) -> dict[str, Any]:
     """Run a study in this process and return its report; `first`: the settings of one of its cells. Raises."""
-    from prefect import get_client
-
     from flows import deployments, in_process
     from flows.study.flow import study as flow
 
@@ -144,7 +139,7 @@ def run_study(study: Any, first: Settings, on_interrupt: Callable[[], None]) -> 
         guard = asyncio.create_task(_leave_without_server())
         try:
             await stores.register_results(open_home())
-            async with get_client() as client:
+            async with _connected() as client:
                 await deployments.ensure_pool(client)
                 deployment = await deployments.apply(deployments.named("study"))
                 tagged = first.model_copy(update={"name": study.name})
@@ -163,20 +158,28 @@ def run_study(study: Any, first: Settings, on_interrupt: Callable[[], None]) -> 
 
 def run_single_round(settings: Settings, index: int) -> str:
     """Run one round again; returns the final state's name."""
-    from prefect import get_client
-
     from flows import gpu_slots, prefect_rounds
     from flows.engines import engine_for
 
     async def body() -> Any:
         await stores.register_results(open_home())
         await gpu_slots.ensure(engine_for(settings))
-        async with get_client() as client:
+        async with _connected() as client:
             deployment = await prefect_rounds.register(client)
             state = await prefect_rounds.run_round(client, deployment, settings, index)
         return state.name
 
     return str(asyncio.run(_closing(body)))
+
+
+def _connected() -> Any:
+    """Prefect's client; with `ephemeral` this starts the server. Raises ServerError."""
+    from prefect import get_client
+
+    try:
+        return get_client()
+    except RuntimeError as error:  # all that Prefect says of a server that does not answer in time
+        raise ServerError(f"Prefect's in-process server did not start: {error}") from None
 
 
 async def _closing(body: Callable[[], Any]) -> Any:
