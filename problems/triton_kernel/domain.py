@@ -38,14 +38,14 @@ from tasks.contract import (
 HERE = Path(__file__).parent
 MEMORY, SECOND, COUNTS = "memory.bin", "memory-again.bin", "counts.json"
 START_UP_CPU_S = 6.0  # importing torch and triton costs seconds where the sandbox has not done it before
-NO_PROFILE = (
-    "the sandbox has no profile gpu-train yet, so no candidate can be timed on a GPU inside it; "
+NO_TIMER = (
+    "the timer does not run inside the sandbox's profile gpu-train yet, so no campaign times candidates; "
     "python -m benchmarks.triton_kernel times a program that you have read, where there is one"
 )
 
 
-class NoGpuProfile(MachineFault):
-    """The rung needs a GPU in the sandbox."""
+class NoTimer(MachineFault):
+    """The rung needs a timer in the sandbox."""
 
     may_pass = False
 
@@ -114,9 +114,9 @@ class TritonKernel(BaseDomain):
         return Needs(wall_s=self.limits(()).wall_s if step == "train" else 30.0)
 
     def outlook(self, rung: str) -> str:
-        """What the number is. Raises NoGpuProfile for the rung on a GPU."""
+        """What the number is. Raises NoTimer for the rung on a GPU."""
         if rung == "gpu":
-            raise NoGpuProfile(NO_PROFILE)
+            raise NoTimer(NO_TIMER)
         return "traffic_efficiency is memory traffic counted in Triton's interpreter: no time is measured"
 
     def check(self, code: str) -> list[Issue]:

@@ -4,7 +4,7 @@ Contestants take turns in random order, round by round, each on inputs drawn for
 with the L2 cache flushed. The output of every timed call is compared with float64, and the inputs with what they were:
 a wrong answer ends the comparison, whatever its time. What this cannot do: a program shares the process with the clock.
 That is why only programs in the language of candidates (rules.py) come here, which has no words for streams, events,
-clocks or patches; and why the sandbox's profile for GPUs is still needed before strangers' programs are timed.
+clocks or patches; and why this has to move into the sandbox's profile for GPUs before strangers' programs are timed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A rung on GPUs as steps of a round: the candidate in the sandbox, the trainer outside, named pipes between them.
 
-A loss needs no GPU: it is asked for numbers about log-probabilities. So the sandbox, which has no profile for GPUs,
-holds the candidate alone, and the trainer (ours, with TRL, on as many GPUs as the rung says) asks it through pipes
+A loss needs no GPU: it is asked for numbers about log-probabilities. So the sandbox holds the
+candidate alone, without a GPU, and the trainer (ours, with TRL, on as many GPUs as the rung says) asks it through pipes
 that are bound read-only into its file tree. A retried step finds the checkpoints in its workspace. Needs bubblewrap:
 Landlock lets no candidate write to a pipe that it did not open. Trusted; no torch.
 """
