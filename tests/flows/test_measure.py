@@ -68,6 +68,28 @@ def _edited(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("file", "reads"),
+    [
+        ("test_cases.py", "from test_cases import CASES"),
+        ("cases.toml", "CASES = HERE / 'cases.toml'"),
+        (".answers.json", "CASES = 'data/.answers.json'"),
+        ("cases.md", "CASES = open('cases.md')"),
+    ],
+)
+def test_what_looks_like_a_note_is_measure_once_the_judge_names_it(problem: Path, file: str, reads: str) -> None:
+    def parts() -> dict[str, str]:
+        return problem_source.parts_of(str(problem), domain).measure
+
+    domain = registry.load(registry.resolved(str(problem)), {})
+    (problem / file).write_text("[problem]\nx = 1\n")
+    assert file not in parts()
+    _edited(problem / "problem.py", "class ", f"def unused():\n    {reads}\n\n\nclass ")
+    before = parts()
+    _edited(problem / file, "x = 1", "x = 2")
+    assert measure.differing(before, parts()) == f"{file} changed"
+
+
 def _refusal(archive: Archive, settings: Settings, domain: Any) -> str:
     with pytest.raises(ConfigError) as refused:
         measure.refuse_changed(archive, settings, domain)
