@@ -136,3 +136,10 @@ def test_a_path_takes_no_address_and_an_endpoint_needs_a_model() -> None:
     settings = EmbeddingSettings(path="/models/x/")
     assert settings.space == "x"
     assert EmbeddingSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("content", [b"pad 0 0\nrest 1 0\n", b"pad 1 0\nfill -1 0\n", b"pad 1e38 1e38\nrest 1 0\n"])
+def test_every_text_has_a_vector_whatever_the_file_says_of_its_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "words.txt").write_bytes(content)
+    texts = ["pad", "pad fill", "unknown", ""]
+    assert len(local(tmp_path / "words.txt").embed(texts)) == len(texts)
