@@ -83,6 +83,9 @@ def wrong(seed: str) -> dict[str, str]:
             seed, FIRST_LINE, FIRST_LINE + "    if M % 8 == 0:\n        return\n"
         ),
         "holds too large a tile": _changed(seed, "BLOCK = 256", "BLOCK = 65536"),
+        "takes a tensor's memory for scratch": _changed(
+            seed, FIRST_LINE, FIRST_LINE + "    torch.empty(x.shape, dtype=x.dtype, out=out)\n"
+        ),
         "lets torch work while the grid is asked for": _changed(
             seed, LAST_LAUNCH, LET_TORCH_NORM + LAST_LAUNCH.replace("[blocks]", "[blocks_after_the_work]")
         ),

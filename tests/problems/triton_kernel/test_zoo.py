@@ -42,6 +42,7 @@ CAUGHT = {
     "launches nothing": (INVALID, "no-triton"),
     "skips the sizes that are measured": (INVALID, "were not written"),
     "holds too large a tile": (INVALID, "large-tile"),
+    "takes a tensor's memory for scratch": (CHEATING, "torch-operator: torch's empty was given `out`"),
     "lets torch work while the grid is asked for": (CHEATING, "torch-operator: torch's add"),
     "asks for one dtype only": (CRASH, "only float32"),
 }
