@@ -115,7 +115,7 @@ def exact(weights: Weights, scale: Scale) -> None:
         if rest and block in blocks:
             blocks[block][rest] = (dtype, shape)
         elif name not in trunk or (dtype, shape) != ("F32", trunk[name]):
-            raise Unreadable(f"tensor {name[:80]!r}, {dtype} of shape {shape}, is not part of the model")
+            raise Unreadable(f"tensor {name[:80]!r}, {dtype} of shape {str(shape)[:80]}, is not part of the model")
     if missing := sorted(set(trunk) - set(listed)):
         raise Unreadable(f"tensor {missing[0]!r} is missing")
     if any(each != blocks["blocks.0"] for each in blocks.values()):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONGEST_HEADER = 1_000_000
+MOST_SIDES = 16  # of a tensor; the product of thousands of large numbers takes seconds
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -85,6 +86,8 @@ class _Entry:
             raise TypeError("shape, data_offsets or dtype")
         if any(type(side) is not int or side < 0 for side in (*shape, *offsets)):
             raise TypeError("a negative or broken size")
+        if len(shape) > MOST_SIDES:
+            raise ValueError("a tensor has too many sides")
         self.shape, self.dtype = tuple(shape), dtype
         self.start, self.end = offsets
         self.numbers = math.prod(self.shape)

@@ -3,7 +3,8 @@
 They are the folder that the problem's class lies in, or for a problem named `module:Class` that module's file alone.
 The measure is what a score comes from: the judge, what runs in the sandbox, the data, and the seed program, which was
 measured as the baseline. What proposers are told (the brief, cognition items, blocks) is no part of it, nor are notes,
-tests and, of shipped problems, what exports their results. Of a Python file the comments and docstrings do not count.
+tests and, of shipped problems, what exports their results; but notes and tests are, once a Python file of the measure
+imports them or has their name as a text. Of a Python file the comments and docstrings do not count.
 
 Not seen: modules that problems share (of shipped ones the folders of their base classes are), installed packages, and
 data that lies elsewhere.
@@ -16,6 +17,7 @@ import hashlib
 import inspect
 import io
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -62,9 +64,12 @@ def parts_of(problem: str, domain: Domain) -> Files:
     shipped = problem in registry.BUILT_IN
     measure, told = dict(seed), dict[str, str]()
     for folder in [file.parent, *(_shared(type(domain)) if shipped else ())]:
-        for path in files_of(folder):
-            name = path.relative_to(folder).parts
-            if _is_note(name) or _is_run(path, name) or name[0] in _SEED_FILES or (shipped and name[0] in _AROUND):
+        files = {path: path.relative_to(folder).parts for path in files_of(folder)}
+        files = {p: n for p, n in files.items() if n[0] not in _SEED_FILES and not (shipped and n[0] in _AROUND)}
+        beside = {path for path, name in files.items() if _is_note(name) or _is_run(path, name)}
+        named = _named(path for path, name in files.items() if path not in beside and name[0] not in _TOLD)
+        for path, name in files.items():
+            if path in beside and not {path.name, path.stem if path.suffix == ".py" else path.name} & named:
                 continue
             into = told if name[0] in _TOLD else measure
             into[path.relative_to(file.parent.parent).as_posix() if shipped else "/".join(name)] = _content_hash(path)
@@ -97,6 +102,20 @@ def _is_run(path: Path, name: tuple[str, ...]) -> bool:
         return not {"problem", "campaign"}.isdisjoint(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return False
+
+
+def _named(files: Iterable[Path]) -> set[str]:
+    """Modules that these files import, by the last part of their names, and the last parts of paths in their texts."""
+    found = set[str]()
+    for path in files:
+        tree = _without_docstrings(path.read_bytes()) if path.suffix == ".py" else None
+        for node in [] if tree is None else ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                found |= {alias.name.rpartition(".")[2] for alias in node.names}
+                found.add((getattr(node, "module", "") or "").rpartition(".")[2])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value.rpartition("/")[2])
+    return found
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -144,13 +163,18 @@ def what_runs(source: bytes) -> list[str]:
     >>> what_runs(b'"About it."\nx = 1  # one\n') == what_runs(b'x = (1)') != what_runs(b'x = 2')
     True
     """
+    tree = _without_docstrings(source)
+    return [] if tree is None else [hashlib.sha256(ast.dump(tree).encode()).hexdigest()]
+
+
+def _without_docstrings(source: bytes) -> ast.Module | None:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return []
+        return None
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:]
-    return [hashlib.sha256(ast.dump(tree).encode()).hexdigest()]
+    return tree

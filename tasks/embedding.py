@@ -8,6 +8,7 @@ is not counted in a campaign's budget. An endpoint that is down is our machine's
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,8 @@ ITEMS_A_ROUND = 256
 #: Endpoints take about 8,000 tokens a text, or refuse it as too long: then half of it is tried, down to this.
 MAX_CHARS = 16_000
 LEAST_CHARS = 500
+_OF_A_MODEL = frozenset({".json", ".model", ".safetensors", ".txt"})
+_END_BYTES = 1_000_000
 _TOO_LONG = frozenset({400, 413, 422})
 
 
@@ -59,11 +62,6 @@ class EmbeddingSettings(BaseModel):
             self.as_model()
         return self
 
-    @property
-    def space(self) -> str:
-        """The name that the vectors are kept under."""
-        return self.model or Path(self.path).expanduser().resolve().name
-
     def as_model(self) -> ModelSettings:
         """An endpoint's address and key, checked as those of any model are."""
         return ModelSettings(model=self.model, base_url=self.base_url, api_key_env=self.api_key_env)
@@ -87,8 +85,11 @@ class Embedder:
 
     @property
     def space(self) -> str:
-        """The name that its vectors are kept under."""
-        return self.settings.space
+        """The name that its vectors are kept under; of a path, unless it was given a name, with a hash of its files.
+
+        Two folders are often called `model`, and files are replaced: what one model made, another must not search.
+        """
+        return self.settings.model or _named_by_content(*_place(self.settings.path))
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector per text, in order. Raises ModelServerDown, ModelMisconfigured, VectorMismatch."""
@@ -158,13 +159,32 @@ _LOADING = Lock()
 
 def _on_disk(path: str) -> Source:
     """The model at that path, loaded once in this process, and anew if the file was replaced."""
+    with _LOADING:  # two threads would load the same model twice
+        return _loaded(*_place(path))
+
+
+def _place(path: str) -> tuple[Path, int]:
+    """Where it is, and when it was changed."""
     place = Path(path).expanduser().resolve()
     try:
-        changed_ns = place.stat().st_mtime_ns
+        return place, place.stat().st_mtime_ns
     except OSError as error:
         raise ModelMisconfigured(f"retrieve.embedding.path: {path} cannot be read: {error.strerror}") from error
-    with _LOADING:  # two threads would load the same model twice
-        return _loaded(place, changed_ns)
+
+
+@lru_cache(maxsize=8)
+def _named_by_content(place: Path, changed_ns: int) -> str:
+    """The path's last part, and a hash of names, sizes and both ends of the files that a model consists of."""
+    inside = [file for file in place.rglob("*") if file.suffix in _OF_A_MODEL and file.is_file()]
+    digest = hashlib.sha256()
+    for file in sorted(inside) if place.is_dir() else [place]:
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(place).as_posix()}\0{size}\0".encode())
+        with file.open("rb") as content:
+            digest.update(content.read(_END_BYTES))
+            content.seek(max(0, size - _END_BYTES))
+            digest.update(content.read(_END_BYTES))
+    return f"{place.name}@{digest.hexdigest()[:8]}"
 
 
 @lru_cache(maxsize=2)

@@ -26,6 +26,11 @@ CRITERIA = ("complexity", "efficiency", "innovation")
 LEAST, MOST = 1.0, 10.0
 MAX_BRIEF_CHARS = 8_000
 MOST_METRICS = 30
+#: What a statement that does nothing consists of.
+_LITERAL = (
+    ast.Constant, ast.JoinedStr, ast.FormattedValue, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.BinOp, ast.UnaryOp,
+    ast.BoolOp, ast.Compare, ast.IfExp, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
+)  # fmt: skip
 #: Tokens of a prompt at most, the description of the answer included.
 PROMPT_TOKENS = (MAX_CODE_CHARS + 2 * MAX_BRIEF_CHARS) // CHARS_PER_TOKEN + 2_000
 
@@ -98,17 +103,15 @@ def _bare_module(text: str) -> str:
         for name in ("body", "orelse", "finalbody"):
             statements = getattr(node, name, None)
             if isinstance(statements, list):
-                kept = [each for each in statements if not _is_text(each)]
-                setattr(node, name, kept or ([ast.Pass()] if name == "body" and statements else []))
+                kept = [each for each in statements if not _is_idle(each)]
+                is_needed = name == "body" or (name == "finalbody" and not getattr(node, "handlers", ()))
+                setattr(node, name, kept or ([ast.Pass()] if is_needed and statements else []))
     return ast.unparse(tree)
 
 
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+def _is_idle(statement: ast.stmt) -> bool:
+    """A statement of literals alone: text, also as bytes, in an f-string or in a tuple."""
+    return isinstance(statement, ast.Expr) and all(isinstance(node, _LITERAL) for node in ast.walk(statement.value))
 
 
 def with_points(outcome: Outcome, judgement: Judgement | None, weight: float) -> Outcome:

@@ -4,7 +4,8 @@ A word counts less the more common it is: a / (a + p), the weights of smooth inv
 ICLR 2017), with a = 0.001. How common a word is comes from its place in the file, which such files are sorted by. So a
 text's vector never changes with the base; frequencies of the items themselves, and the first principal component taken
 away, would change it, and found fewer known items (docs/cognition.md). Words that the file does not have are left out.
-A text without any other gets a direction made from their letters, so that every item has a vector.
+A text without any other, or whose words' vectors are zero or cancel out, gets a direction made from their letters, so
+that every item has a vector.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ class WordVectors:
         count, dimension = self.matrix_WD.shape
         known = [self.place[word] for word in said if word in self.place]
         weighted = [np.float32(weight(at, count)) * self.matrix_WD[at] for at in known]
-        strange = [_own_direction(word, dimension) for word in said or [""]] if not known else []
-        mean_D: Floats = np.mean(weighted or strange, axis=0, dtype=np.float32)
-        return mean_D
+        if weighted and np.any(mean_D := _mean(weighted)):
+            return mean_D
+        return _mean([_own_direction(word, dimension) for word in said or [""]])
 
 
 def weight(rank: int, count: int) -> float:
@@ -72,6 +73,11 @@ def weight(rank: int, count: int) -> float:
     """
     share = 1.0 / ((rank + 1) * (np.log(count) + np.euler_gamma))
     return float(SMOOTHING / (SMOOTHING + share))
+
+
+def _mean(vectors: Sequence[Floats]) -> Floats:
+    mean_D: Floats = np.mean(vectors, axis=0, dtype=np.float32)
+    return mean_D
 
 
 @lru_cache(maxsize=50_000)
@@ -125,7 +131,7 @@ def _parsed(path: Path, number: int, line: bytes) -> tuple[str, Floats]:
 
 
 def _of_length_one(matrix_WD: Floats) -> Floats:
-    lengths_W1 = np.linalg.norm(matrix_WD, axis=1, keepdims=True)
+    lengths_W1 = np.linalg.norm(matrix_WD.astype(np.float64), axis=1, keepdims=True)
     return np.asarray(matrix_WD / np.where(lengths_W1 > 0, lengths_W1, 1.0), dtype=np.float32)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cognition.archive import Archive, Campaign, CandidateDigest
 from cognition.records import Candidate, Cost, Evaluation, Failure, Score, round_id
-from flows import retest
+from flows import measure, retest
 from flows.comparison import metrics
 from flows.comparison.records import Comparison, Measure, Side
 from flows.report import ancestry, sums
@@ -23,7 +23,7 @@ def gather(archive: Archive, a: str, b: str) -> Comparison:
     return Comparison(
         a=a_side,
         b=b_side,
-        warnings=tuple(warnings(a_side, b_side)),
+        warnings=(*warnings(a_side, b_side), *changes_of_measure(archive, one, other)),
         metrics=tuple(metrics.rows(one.outcome, other.outcome, a_measured, b_measured)),
         diff=unified_diff(one.code, other.code, a, b),
         common_ancestor=common_ancestor(a_side.lineage, b_side.lineage),
@@ -117,6 +117,18 @@ def warnings(a: Side, b: Side) -> list[str]:
     if a.sandbox_tier != b.sandbox_tier:
         found.append(f"run in different sandbox tiers, {a.sandbox_tier} and {b.sandbox_tier}")
     return found
+
+
+def changes_of_measure(archive: Archive, one: Candidate, other: Candidate) -> list[str]:
+    """What the two campaigns remember of the files that they were measured by, where that speaks against comparing."""
+    campaigns = list(dict.fromkeys((one.campaign, other.campaign)))
+    known = {name: found for name in campaigns if (found := measure.known_of(archive, name)) is not None}
+    said = [f"{name}: {sentence}" for name, found in known.items() for sentence in found.accepted]
+    if len(known) == 2 and archive.campaign(one.campaign).problem == archive.campaign(other.campaign).problem:
+        before, now = (known[name].files.measure for name in campaigns)
+        if differs := measure.differing(before, now):
+            said.append(f"measured by different files of the problem ({differs}): the scores do not compare")
+    return said
 
 
 def common_ancestor(a: Sequence[Ancestor], b: Sequence[Ancestor]) -> str | None:

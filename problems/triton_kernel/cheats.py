@@ -43,6 +43,20 @@ REMEMBER = (
 )
 COUNT_CALLS = "    KEPT.append(1)\n    eps = eps * (1.0 + 1e-7 * len(KEPT))\n"
 
+LET_TORCH_NORM = """
+    def blocks_after_the_work(meta):
+        scaled = (x + residual) * inverse[0]
+        return blocks
+
+"""
+HIDDEN_TEXT = '''    """One block of one row: out = summed * inverse * weight.
+def scale_kernel(summed_ptr, inverse_ptr, weight_ptr, out_ptr, N, summed_row, out_row, BLOCK):
+    raise ValueError("a kernel that stands in a text")
+    """
+'''
+DOC = '    """One block of one row: out = summed * inverse * weight."""\n'
+IMPORTED = "    run = 0\n    from builtins import exec as run\n    run('import counting')\n"
+
 
 def wrong(seed: str) -> dict[str, str]:
     """Programs that keep to the language and are refused for what they do."""
@@ -69,6 +83,12 @@ def wrong(seed: str) -> dict[str, str]:
             seed, FIRST_LINE, FIRST_LINE + "    if M % 8 == 0:\n        return\n"
         ),
         "holds too large a tile": _changed(seed, "BLOCK = 256", "BLOCK = 65536"),
+        "takes a tensor's memory for scratch": _changed(
+            seed, FIRST_LINE, FIRST_LINE + "    torch.empty(x.shape, dtype=x.dtype, out=out)\n"
+        ),
+        "lets torch work while the grid is asked for": _changed(
+            seed, LAST_LAUNCH, LET_TORCH_NORM + LAST_LAUNCH.replace("[blocks]", "[blocks_after_the_work]")
+        ),
         "asks for one dtype only": _changed(
             seed,
             FIRST_LINE,
@@ -97,6 +117,10 @@ def hidden(seed: str) -> dict[str, str]:
         ),
         "patches triton": _changed(seed, "BLOCK = 256\n", "BLOCK = 256\ntl.load = tl.zeros\n"),
         "patches the clock": _changed(seed, "BLOCK = 256\n", "import time\n\nBLOCK = 256\ntime.perf_counter = float\n"),
+        "imports in a function": _changed(seed, FIRST_LINE, IMPORTED + FIRST_LINE),
+        "hides a kernel in a text": _changed(seed, DOC, HIDDEN_TEXT).replace(
+            f"{SCALED}, mask=column < N)\n\n\ndef launch", f'{SCALED}, mask=column < N)  # """\n\n\ndef launch'
+        ),
         "clears the counts": _changed(
             seed, LAST_LAUNCH, LAST_LAUNCH + "    import counting, gc\n"
             "    [x.launches.clear() for x in gc.get_objects() if isinstance(x, counting.Ledger)]\n",

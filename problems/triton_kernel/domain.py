@@ -136,10 +136,10 @@ class TritonKernel(BaseDomain):
         return [found]
 
     def _uncompiled(self, code: str, sandbox: Sandbox) -> Issue | None:
-        case = next(
-            call.case for call in judge.calls(self.operation, 0, "", tiny=True) if call.case.dtype == "bfloat16"
-        )
-        found = exchange.compiled(code, self.operation, case, self.limits(()), sandbox)
+        """Of every case whose traffic counts: a program may launch other kernels for other types and sizes."""
+        calls = judge.calls(self.operation, 0, "", self.options.tiny)
+        cases = [call.case for call in calls if call.case.measured]
+        found = exchange.compiled(code, self.operation, cases, self.limits(()), sandbox)
         if isinstance(found, Failure):
             return Issue(str(found.kind), f"the kernels could not be compiled: {found.reason}")
         return None if found is None else Issue("compile", f"a kernel does not compile for a GPU: {found}")

@@ -49,11 +49,11 @@ def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, 
     return done if isinstance(done, Failure) else _read(done, calls)
 
 
-def compiled(code: str, operation: Operation, case: Case, limits: Limits, sandbox: Sandbox) -> str | Failure | None:
-    """Why the kernels do not compile for a GPU; None if they do. They are not run."""
-    shapes: dict[str, JSON] = {argument.name: list(case.shape(argument)) for argument in operation.arguments}
-    scalars: dict[str, JSON] = {name: case.scalars[name] for name in operation.scalars}
-    request: JSON = {"dtype": case.dtype, "shapes": shapes, "scalars": scalars}
+def compiled(
+    code: str, operation: Operation, cases: Sequence[Case], limits: Limits, sandbox: Sandbox
+) -> str | Failure | None:
+    """Why the kernels that these cases launch do not compile for a GPU; None if they do. They are not run."""
+    request: JSON = {"cases": [_compiled_for(operation, case) for case in cases]}
     done = sandbox.run(Job(code, INSIDE, "compiling:check", request, limits, profile="cpu-train"))
     if isinstance(done, Failure):
         return done
@@ -62,6 +62,14 @@ def compiled(code: str, operation: Operation, case: Case, limits: Limits, sandbo
     if isinstance(done.answer, dict) and done.answer.get("kernels"):
         return None
     return "launch ran no Triton kernel"
+
+
+def _compiled_for(operation: Operation, case: Case) -> dict[str, JSON]:
+    return {
+        "dtype": case.dtype,
+        "shapes": {argument.name: list(case.shape(argument)) for argument in operation.arguments},
+        "scalars": {name: case.scalars[name] for name in operation.scalars},
+    }
 
 
 def files_mb(calls: Sequence[Call]) -> int:

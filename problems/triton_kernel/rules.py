@@ -10,6 +10,9 @@ still the sandbox, and the output is judged outside.
 from __future__ import annotations
 
 import ast
+import builtins
+import io
+import tokenize
 from collections.abc import Iterator, Mapping
 
 from tasks.contract import Issue
@@ -69,11 +72,21 @@ def issues(code: str, arguments: tuple[str, ...]) -> list[Issue]:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
-    found = [*_launch(tree, arguments), *_module(tree), *_size(tree)]
+    found = [*_encoding(code), *_launch(tree, arguments), *_module(tree), *_size(tree), *_second_source(tree, code)]
     known = _bound_at_top(tree)
     for node in tree.body:
         found += _Walk(known).walk(node)
     return sorted(found, key=lambda issue: issue.line or 0)
+
+
+def _encoding(code: str) -> Iterator[Issue]:
+    """Python decodes a file as its first lines say: in another encoding, what is read here is not what would run."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(code.encode("utf-8", "replace")).readline)
+    except SyntaxError:
+        encoding = "unknown"
+    if encoding not in ("utf-8", "utf-8-sig"):
+        yield Issue("encoding", f"expected UTF-8 and no other encoding, found {encoding}", 1)
 
 
 def _launch(tree: ast.Module, arguments: tuple[str, ...]) -> Iterator[Issue]:
@@ -99,6 +112,11 @@ def _is_kernel(node: ast.FunctionDef) -> bool:
 
 def _module(tree: ast.Module) -> Iterator[Issue]:
     """Top level: imports, functions, constants. Nothing there can change later, so nothing can be remembered."""
+    for inner in (inner for node in tree.body for inner in ast.walk(node) if inner is not node):
+        if isinstance(inner, ast.Import | ast.ImportFrom):
+            yield Issue("forbidden-import", "imports stand at the top level and nowhere else", inner.lineno)
+    for name in sorted(name for name in _bound_at_top(tree) if name in dir(builtins) or name.startswith("__")):
+        yield Issue("name", f"`{name}` has a meaning already: above its definition it would be Python's own")
     for position, node in enumerate(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             if ast.unparse(node) not in IMPORTS:
@@ -131,6 +149,17 @@ def _is_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant | ast.Name | ast.Attribute)
 
 
+def _second_source(tree: ast.Module, code: str) -> Iterator[Issue]:
+    """Triton's interpreter takes a kernel to begin at the last of its lines that begins with `def `: also in a text."""
+    lines = code.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                if lines[number - 1].strip().startswith("def ") != (number == node.lineno):
+                    message = "one line of a kernel begins with `def `: its first; no other may, not even of a text"
+                    yield Issue("kernel", message, number)
+
+
 def _size(tree: ast.Module) -> Iterator[Issue]:
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     if len(constants) > MOST_CONSTANTS:
@@ -155,6 +184,24 @@ def _stored(node: ast.AST) -> set[str]:
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
 
 
+def _own_names(function: ast.FunctionDef | ast.Lambda) -> set[str]:
+    """What a function binds itself. What an inner one binds would be looked up outside, and mean another thing."""
+    names = {argument.arg for argument in _arguments(function)}
+    left = list[ast.AST](function.body) if isinstance(function, ast.FunctionDef) else []
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif not isinstance(node, ast.Lambda):
+            names |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+            left += ast.iter_child_nodes(node)
+    return names
+
+
+def _arguments(function: ast.FunctionDef | ast.Lambda) -> list[ast.arg]:
+    return [node for node in ast.iter_child_nodes(function.args) if isinstance(node, ast.arg)]
+
+
 class _Walk:
     """One top-level statement, with the names that are known where it stands."""
 
@@ -166,7 +213,7 @@ class _Walk:
         if isinstance(node, ast.FunctionDef):
             self._function(node)
         elif isinstance(node, ast.Lambda):
-            self._inner(node, frozenset(a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)))
+            self._inner(node)
         else:
             self._one(node)
             for child in ast.iter_child_nodes(node):
@@ -182,18 +229,20 @@ class _Walk:
         if any(not isinstance(d, ast.Constant) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None):
             self._issue("default", "a default is a number or text: what changes could be remembered", node)
         outside, self.in_kernel = self.in_kernel, _is_kernel(node) or self.in_kernel
-        local = _stored(node) | {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
-        local |= {inner.name for inner in ast.walk(node) if isinstance(inner, ast.FunctionDef)}
-        if taken := sorted(local & (set(MODULES) | BUILTINS)):
-            self._issue("name", f"`{taken[0]}` has a meaning already", node)
-        self._inner(node, frozenset(local))
+        self._inner(node)
         self.in_kernel = outside
 
-    def _inner(self, node: ast.FunctionDef | ast.Lambda, local: frozenset[str]) -> None:
-        outside, self.known = self.known, self.known | local
-        for child in ast.iter_child_nodes(node):
-            if not (isinstance(node, ast.FunctionDef) and child in node.decorator_list):
-                self.walk(child)
+    def _inner(self, node: ast.FunctionDef | ast.Lambda) -> None:
+        """Defaults and annotations stand outside, where the function's own names mean nothing yet."""
+        own, body = _own_names(node), node.body if isinstance(node, ast.FunctionDef) else [node.body]
+        if taken := sorted(name for name in own if name in MODULES or name in BUILTINS or name.startswith("__")):
+            self._issue("name", f"`{taken[0]}` has a meaning already", node)
+        returns = [node.returns] if isinstance(node, ast.FunctionDef) and node.returns else []
+        for child in (node.args, *returns, *getattr(node, "type_params", ())):
+            self.walk(child)
+        outside, self.known = self.known, self.known | own
+        for child in body:
+            self.walk(child)
         self.known = outside
 
     def _one(self, node: ast.AST) -> None:

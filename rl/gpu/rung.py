@@ -157,7 +157,12 @@ def _run(code: str, rung: Rung, seed: int, sandbox: Sandbox, folder: Path) -> Fa
     program.write_text(code, encoding="utf-8")
     (folder / BLAME).unlink(missing_ok=True)
     gpus = rung.scale.gpus
-    with _pipes(gpus) as pipes, (folder / OUTPUT).open("wb") as output, ThreadPoolExecutor(1) as pool:
+    is_bound = sandbox.tier == "bubblewrap"
+    with (
+        _pipes(gpus, is_bound=is_bound) as pipes,
+        (folder / OUTPUT).open("wb") as output,
+        ThreadPoolExecutor(1) as pool,
+    ):
         plan = planned(rung.scale, rung.options, program, folder, gpus, seed % 2**31, rung.on_a_cpu)
         written(dataclasses.replace(plan, pipes=str(pipes)), folder / PLAN)
         served = pool.submit(sandbox.run, _job(code, rung, pipes))
@@ -220,17 +225,24 @@ def _finished(process: subprocess.Popen[bytes], wall_s: float, folder: Path) -> 
 
 
 @contextmanager
-def _pipes(count: int) -> Iterator[Path]:
-    """A folder of named pipes that the candidate's user may open."""
-    folder = Path(tempfile.mkdtemp(prefix="nightshift-pipes-"))
+def _pipes(count: int, *, is_bound: bool) -> Iterator[Path]:
+    """A folder of named pipes that the candidate's user may open, in one that only we may enter.
+
+    `is_bound`: the sandbox binds the inner one. Others of this machine could else read what the candidate is asked, and
+    answer in its place.
+    """
+    outer = Path(tempfile.mkdtemp(prefix="nightshift-pipes-"))
+    folder = outer / "pipes"
     try:
+        outer.chmod(0o700 if is_bound else 0o755)
+        folder.mkdir()
         folder.chmod(0o755)
         for name in (f"{kind}-{rank}" for kind in ("ask", "answer") for rank in range(count)):
             os.mkfifo(folder / name)
             (folder / name).chmod(0o666)
         yield folder
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(outer)
 
 
 def _release(pipes: Path, served: Future[Finished | Failure]) -> None:

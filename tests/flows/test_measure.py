@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from cognition.archive import Archive
 from flows import cli, engines, measure, problem_source, registry, scaffold, steps
 from flows.alerts import AlertsSettings
+from flows.comparison import gather as comparing
 from flows.config import ConfigError, Settings
 from flows.home import open_home
 from flows.replaying.export import export
@@ -66,6 +68,28 @@ def _edited(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("file", "reads"),
+    [
+        ("test_cases.py", "from test_cases import CASES"),
+        ("cases.toml", "CASES = HERE / 'cases.toml'"),
+        (".answers.json", "CASES = 'data/.answers.json'"),
+        ("cases.md", "CASES = open('cases.md')"),
+    ],
+)
+def test_what_looks_like_a_note_is_measure_once_the_judge_names_it(problem: Path, file: str, reads: str) -> None:
+    def parts() -> dict[str, str]:
+        return problem_source.parts_of(str(problem), domain).measure
+
+    domain = registry.load(registry.resolved(str(problem)), {})
+    (problem / file).write_text("[problem]\nx = 1\n")
+    assert file not in parts()
+    _edited(problem / "problem.py", "class ", f"def unused():\n    {reads}\n\n\nclass ")
+    before = parts()
+    _edited(problem / file, "x = 1", "x = 2")
+    assert measure.differing(before, parts()) == f"{file} changed"
 
 
 def _refusal(archive: Archive, settings: Settings, domain: Any) -> str:
@@ -137,6 +161,30 @@ def test_an_accepted_change_goes_on_and_the_report_says_so(problem: Path, archiv
     assert ("measure_changed", True) in _notices(archive)
     with pytest.raises(ConfigError, match="a replay has one measure"):
         export(archive, NAME)
+
+
+def test_a_comparison_says_so_too(problem: Path, archive: Archive) -> None:
+    settings = _settings(problem)
+    domain = _begun(archive, settings)
+    before = played(archive, 2, 2.0)
+    assert comparing.gather(archive, before, before).warnings == ()
+    _edited(problem / "problem.py", "return {", "return {'extra': 1.0, ")
+    measure.accept(archive, settings, domain)
+    (said,) = comparing.gather(archive, before, played(archive, 3, 3.0)).warnings
+    assert "(problem.py changed), and that was accepted" in said
+
+
+def test_campaigns_of_one_problem_and_two_measures_are_not_compared_in_silence(problem: Path, archive: Archive) -> None:
+    one = _settings(problem)
+    _begun(archive, one)
+    other = _settings(problem, "other")
+    _edited(problem / "problem.py", "return {", "return {'extra': 1.0, ")
+    domain = registry.load(other.problem, other.options)
+    archive.create_campaign(other.name, other.problem, 0, other.model_dump(mode="json"), domain.contract_version)
+    measure.note(archive, other, domain)
+    ours = archive.candidate(played(archive, 2, 2.0))
+    (said,) = comparing.changes_of_measure(archive, ours, dataclasses.replace(ours, campaign="other"))
+    assert said == "measured by different files of the problem (problem.py changed): the scores do not compare"
 
 
 def test_step_results_of_another_measure_are_not_taken_up(problem: Path, archive: Archive) -> None:

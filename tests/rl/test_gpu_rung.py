@@ -76,7 +76,7 @@ def test_a_round_trains_in_the_sandbox_and_benchmarks_outside(rung: Rung, record
     assert "memory_gb" not in done.summary  # unknown without CUDA, not a number
     (job,) = recording.jobs
     assert set(job.request) == {"folder", "count"}
-    assert [path.name.startswith("nightshift-pipes-") for path in job.data] == [True]
+    assert [path.parent.name.startswith("nightshift-pipes-") for path in job.data] == [True]
     measured = gpu_rung.measured(rung, 3, done, place)
     assert isinstance(measured, Measurements)
     assert set(measured.metrics) == {"accuracy", "math500/right", "early_reward", "final_reward"}
@@ -191,3 +191,10 @@ def test_every_rung_has_a_named_suite() -> None:
     assert {name: Rung(scale, GpuOptions()).suite for name, scale in SCALES.items()} == {
         "one-gpu": "few", "one-gpu-1700m": "few", "explore-4b": "maths", "verify-14b": "wider",
     }  # fmt: skip
+
+
+def test_no_other_user_of_the_machine_comes_to_the_pipes() -> None:
+    with gpu_rung._pipes(1, is_bound=True) as pipes:
+        assert pipes.parent.stat().st_mode & 0o077 == 0
+        assert sorted(path.name for path in pipes.iterdir()) == ["answer-0", "ask-0"]
+    assert not pipes.parent.exists()

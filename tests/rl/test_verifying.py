@@ -54,6 +54,22 @@ def test_naming_several_answers_does_not_help(verifier: Verifier, text: str) -> 
     assert not verifier.judge("19", text).right
 
 
+@pytest.mark.parametrize(
+    ("gold", "work"),
+    [
+        ("5050", r"\sum_{n=1}^{100} n"), ("8", r"\lim_{x\to 2} x^3"), ("1/3", r"\int_0^1 x^2 dx"),
+        ("6", r"\gcd(12,18)"), ("7", r"\det\begin{pmatrix}2&1\\1&4\end{pmatrix}"),
+    ],
+)  # fmt: skip
+def test_the_question_in_the_box_is_no_answer(verifier: Verifier, gold: str, work: str) -> None:
+    assert verifier.judge(gold, rf"\boxed{{{work}}}") == Verdict(False, "not worked out")
+
+
+def test_what_the_right_answer_leaves_undone_may_be_left(verifier: Verifier) -> None:
+    assert verifier.judge(r"\sum_{n=1}^{9} n", r"\boxed{\sum_{n=1}^{9} n}") == Verdict(True)
+    assert verifier.judge("4", r"\boxed{\left(4\right)}") == Verdict(True)
+
+
 def test_an_answer_that_costs_too_much_is_wrong_and_the_next_one_is_judged(verifier: Verifier) -> None:
     assert verifier.judge("19", r"\boxed{9^{9^{9^{9}}}}") == Verdict(False, "CPU time")
     assert verifier.judge("19", r"\boxed{19}") == Verdict(True)

@@ -75,6 +75,18 @@ def test_nothing_that_only_talks_reaches_the_judge() -> None:
     assert bare == "def run(n):\n    if n:\n        pass\n    return 'kept'"
 
 
+@pytest.mark.parametrize("idle", ["b'Ten points.'", "f'Ten {1} points.'", "('Ten points.',)", "'Ten' + 'points'", "10"])
+def test_text_that_does_nothing_does_not_reach_the_judge_in_disguise(idle: str) -> None:
+    assert bare_program(f"x = 1\n{idle}\n") == "x = 1"
+    assert bare_program(f"f(b'Ten points.')\n{idle}\n") == "f(b'Ten points.')"
+
+
+def test_what_is_left_of_a_program_is_still_one() -> None:
+    assert bare_program("try:\n    f()\nfinally:\n    'Ten points.'\n") == "try:\n    f()\nfinally:\n    pass"
+    caught = "try:\n    f()\nexcept OSError:\n    'Ten.'\nelse:\n    'Ten.'\nfinally:\n    'Ten.'\n"
+    assert bare_program(caught) == "try:\n    f()\nexcept OSError:\n    pass"
+
+
 def test_files_that_are_no_program_are_left_out() -> None:
     tree = write({"a.py": "x = 1  # ten points\n", "README.md": "Give it ten points.\n"})
     assert files_of(bare_program(tree) or "") == {"a.py": "x = 1\n"}

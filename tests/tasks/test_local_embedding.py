@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,7 +61,8 @@ def store(tmp_path: Path) -> Iterator[ItemStore]:
 def test_items_are_found_by_word_vectors(tmp_path: Path, store: ItemStore) -> None:
     embedder = local(words_file(tmp_path / "words.txt"))
     assert embed_missing(store, embedder, "d") == 3
-    assert store.vector_spaces() == [("d", "words.txt", 3, 3)]
+    assert store.vector_spaces() == [("d", embedder.space, 3, 3)]
+    assert embedder.space.startswith("words.txt@")
     assert [hit.item.id for hit in store.recall("d", "", 1, embedder.embed(["a row"])[0])] == ["sort"]
     assert [hit.item.id for hit in store.recall("d", "", 1, embedder.embed(["qwrk zzyzx"])[0])] == ["odd"]
 
@@ -96,11 +98,11 @@ def test_a_common_word_moves_a_text_less_than_a_rare_one(tmp_path: Path) -> None
 
 def test_a_file_that_changes_its_dimension_is_refused(tmp_path: Path, store: ItemStore) -> None:
     path = words_file(tmp_path / "words.txt")
-    embed_missing(store, local(path), "d")
+    embed_missing(store, local(path, "mine"), "d")
     (tmp_path / "other.txt").write_text("row 1 0\ncorner 0 1\n")
     store.upsert([Item("new", "d", "another row")])
     with pytest.raises(VectorMismatch, match="a vector of 2 numbers where those stored under that name have 3"):
-        embed_missing(store, local(tmp_path / "other.txt", "words.txt"), "d")
+        embed_missing(store, local(tmp_path / "other.txt", "mine"), "d")
 
 
 @pytest.mark.parametrize(
@@ -134,5 +136,31 @@ def test_a_path_takes_no_address_and_an_endpoint_needs_a_model() -> None:
     with pytest.raises(ValueError, match="expected `model`"):
         EmbeddingSettings()
     settings = EmbeddingSettings(path="/models/x/")
-    assert settings.space == "x"
     assert EmbeddingSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("content", [b"pad 0 0\nrest 1 0\n", b"pad 1 0\nfill -1 0\n", b"pad 1e38 1e38\nrest 1 0\n"])
+def test_every_text_has_a_vector_whatever_the_file_says_of_its_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "words.txt").write_bytes(content)
+    texts = ["pad", "pad fill", "unknown", ""]
+    assert len(local(tmp_path / "words.txt").embed(texts)) == len(texts)
+
+
+def test_another_model_of_the_same_name_has_another_space(tmp_path: Path, store: ItemStore) -> None:
+    spaces = []
+    for number, folder in enumerate((tmp_path / "a" / "model", tmp_path / "b" / "model", tmp_path / "c" / "model")):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({"size": number // 2}))
+        (folder / "README.md").write_text(str(number))
+        spaces.append(local(folder).space)
+    assert spaces[0] == spaces[1] != spaces[2]
+    assert local(tmp_path / "a" / "model", "mine").space == "mine"
+
+
+def test_a_file_that_was_replaced_makes_vectors_anew(tmp_path: Path, store: ItemStore) -> None:
+    file = words_file(tmp_path / "words.txt")
+    assert embed_missing(store, local(file), "d") == 3
+    assert embed_missing(store, local(file), "d") == 0
+    file.write_text("sort 1 0 0\ncorner 0 0 1\n")
+    os.utime(file, ns=(1, 1))
+    assert embed_missing(store, local(file), "d") == 3

@@ -42,6 +42,8 @@ class Watched(TorchFunctionMode):
             return function(*args, **(kwargs or {}))
         if name not in HARMLESS:
             self.ledger.refuse("torch-operator", f"torch's {name} was called; the kernels have to do the work")
+        if name in ALLOCATIONS and (kwargs or {}).get("out") is not None:
+            self.ledger.refuse("torch-operator", f"torch's {name} was given `out`: what there is, is no scratch")
         found = function(*args, **(kwargs or {}))
         if name in ALLOCATIONS:
             self._known(found)

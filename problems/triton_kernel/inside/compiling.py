@@ -1,7 +1,7 @@
 """Compiles a candidate's kernels for a GPU that need not be there: Triton to machine code for compute capability 9.0.
 
-The interpreter runs kernels as Python, so it accepts what no GPU could run. Here `launch` is called on tensors of one
-case with launches recorded in place of run, and each is compiled ahead of time. Runs inside the sandbox, in a process
+The interpreter runs kernels as Python, so it accepts what no GPU could run. Here `launch` is called on tensors of some
+cases with launches recorded in place of run, and each is compiled ahead of time. Runs inside the sandbox, in a process
 of its own, without TRITON_INTERPRET. It proves that the kernels compile and fit, and nothing about results or speed.
 """
 
@@ -36,15 +36,20 @@ def check(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
     recorded: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
     JITFunction.run = lambda self, *args, grid, warmup, **options: recorded.append((self, args, options))
     launch = load(candidate_path)
-    dtype = getattr(torch, request["dtype"])
-    tensors = {name: torch.zeros(shape, dtype=dtype) for name, shape in request["shapes"].items()}
-    launch(**tensors, **request["scalars"])
     kernels = []
-    for kernel, arguments, options in recorded:
-        try:
-            kernels.append(_compiled(kernel, arguments, options))
-        except Exception as error:  # noqa: BLE001 - the edge to a compiler: whatever it raises, the kernel is not usable
-            return {"uncompiled": f"{kernel.__name__}: {type(error).__name__}: {str(error)[-400:]}"}
+    for case in request["cases"]:
+        dtype = getattr(torch, case["dtype"])
+        tensors = {name: torch.zeros(shape, dtype=dtype) for name, shape in case["shapes"].items()}
+        recorded.clear()
+        launch(**tensors, **case["scalars"])
+        if not recorded:
+            return {"kernels": []}
+        for kernel, arguments, options in recorded:
+            try:
+                kernels.append(_compiled(kernel, arguments, options))
+            except Exception as error:  # noqa: BLE001 - the edge to a compiler: whatever it raises, it is not usable
+                said = f"{type(error).__name__}: {str(error)[-400:]}"
+                return {"uncompiled": f"{kernel.__name__} ({case['dtype']}): {said}"}
     return {"kernels": kernels}
 
 

@@ -135,6 +135,7 @@ def _counted(ledger: Ledger, execute: Callable[..., Any]) -> Callable[..., Any]:
         for value in (*arguments, *options.values()):
             _passable(ledger, value)
         ledger.launches.append(dict.fromkeys(NAMES, 0))
+        self.grid = _watched(ledger, self.grid) if callable(self.grid) else self.grid
         ledger.preparing = ledger.launching = True
         try:
             with np.errstate(all="ignore"):
@@ -143,6 +144,18 @@ def _counted(ledger: Ledger, execute: Callable[..., Any]) -> Callable[..., Any]:
             ledger.preparing = ledger.launching = False
 
     return launch
+
+
+def _watched(ledger: Ledger, grid: Callable[..., Any]) -> Callable[..., Any]:
+    """A grid that is a function is the candidate's, and Triton calls it while it prepares."""
+
+    def asked(arguments: Any) -> Any:
+        ledger.preparing = False
+        found = grid(arguments)
+        ledger.preparing = True
+        return found
+
+    return asked
 
 
 def _passable(ledger: Ledger, value: Any) -> None:

@@ -81,6 +81,11 @@ OPENS: dict[str, tuple[tuple[int | None, int | None], int]] = {
     "open": ((2, None), 1),
     "openat": ((257, 56), 2),
 }  # and which argument holds the flags
+#: And which argument holds the mode. A program of a candidate's that runs as its owner would serve whoever starts it.
+MODES: dict[str, tuple[tuple[int | None, int | None], int]] = {
+    "chmod": ((90, None), 1), "fchmod": ((91, 52), 1), "fchmodat": ((268, 53), 2), "fchmodat2": ((452, 452), 2),
+    "creat": ((85, None), 1), "mknod": ((133, None), 1), "mknodat": ((259, 33), 2),
+}  # fmt: skip
 KILLS: Table = {"kill": (62, 129), "tgkill": (234, 131)}
 TKILL, PRLIMIT, IOCTL, FCNTL, SOCKETPAIR = (200, 130), (302, 261), (16, 29), (72, 25), (53, 199)
 
@@ -88,6 +93,8 @@ NEW_NAMESPACE_FLAGS = 0x7E020000
 CLONE_VFORK, CLONE_THREAD = 0x4000, 0x10000
 SYNCHRONOUS_FLAGS = 0o4010000  # O_SYNC and O_DSYNC
 DIRECT_FLAG = {"x86_64": 0o40000, "aarch64": 0o200000}
+CREATING_FLAGS = 0o20000100  # O_CREAT and O_TMPFILE
+AS_ITS_OWNER = 0o6000  # S_ISUID and S_ISGID
 TERMINAL_REQUESTS = (0x5412, 0x541C, 0x8901, 0x8902)  # TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
 OWNER_COMMANDS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: they make the kernel send signals for the caller
 AF_UNIX = 1
@@ -173,6 +180,19 @@ def _fork_rule(processes: int) -> list[Instruction]:
     ]
 
 
+def _open_rule(argument: int, slow: int) -> list[Instruction]:
+    """Its flags, and the mode behind them where it creates a file."""
+    return [
+        (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument),
+        (JUMP_ANY_BIT, 4, 0, slow),
+        (JUMP_ANY_BIT, 0, 2, CREATING_FLAGS),
+        (LOAD, 0, 0, ARGUMENTS_AT + 8 * (argument + 1)),
+        (JUMP_ANY_BIT, 1, 0, AS_ITS_OWNER),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, ERRNO | errno.EPERM),
+    ]
+
+
 def _argument_rules(column: int, own_pid: int | None) -> list[Instruction]:
     """The calls of which only some uses are refused."""
     program = _when(PRLIMIT[column], _refuse_unless(0, 0))
@@ -181,7 +201,9 @@ def _argument_rules(column: int, own_pid: int | None) -> list[Instruction]:
     program += _when(FCNTL[column], _refuse_if(JUMP_EQUAL, 1, OWNER_COMMANDS))
     slow = SYNCHRONOUS_FLAGS | DIRECT_FLAG[platform.machine()]
     for opens, argument in OPENS.values():
-        program += _when(opens[column], _refuse_if(JUMP_ANY_BIT, argument, (slow,)))
+        program += _when(opens[column], _open_rule(argument, slow))
+    for numbers, argument in MODES.values():
+        program += _when(numbers[column], _refuse_if(JUMP_ANY_BIT, argument, (AS_ITS_OWNER,)))
     if own_pid is not None:
         for numbers in KILLS.values():
             program += _when(numbers[column], _refuse_unless(0, own_pid))

@@ -107,6 +107,39 @@ def test_a_local_name_does_not_open_a_global_one() -> None:
     assert found(code) == ["name"]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        program("run = 0\n    from builtins import exec as run\n    run('1')"),
+        program("def inner():\n        exec = 0\n        return exec\n\n    exec('1')"),
+        program("def inner():\n        def exec():\n            return 0\n\n    exec('1')"),
+        program("lambda exec, y=exec('1'): 0"),
+        program(top="run = exec\nexec = 0\n"),
+        program(top="kept = __builtins__\n__builtins__ = 0\n"),
+        program(top="run = exec\n\n\ndef exec():\n    return 0\n"),
+        program(top="def helper(exec, y: exec('1')):\n    return y\n"),
+        program(top="def helper(exec) -> exec('1'):\n    return 1\n"),
+        f"# coding: raw_unicode_escape\n# \\u000aimport os\n{program()}",
+        f"# coding: nonsense\n{program()}",
+    ],
+)
+def test_names_of_python_stay_out_of_reach(code: str) -> None:
+    """Ways in which a name was known here and meant something else where it ran."""
+    assert found(code) != []
+
+
+def test_the_interpreter_finds_no_second_kernel_in_a_text() -> None:
+    """It takes a kernel's source from the last line on that begins with `def `."""
+    text = '"""\ndef kernel(x_ptr, N, BLOCK):\n    import os\n    """'
+    hidden = program().replace("    tl.store", f"    {text}\n    tl.store").replace("tl.load(x_ptr))", 'N)  # """')
+    assert found(hidden) == ["kernel"]
+    assert "kernel" in found(program().replace("def kernel(", "def\\\n  kernel("))
+
+
+def test_a_local_name_may_be_one_of_pythons() -> None:
+    assert found(program("def inner(input):\n        return input\n\n    id = inner(3)\n    return id")) == []
+
+
 def test_issues_come_in_order_of_lines() -> None:
     issues = rules.issues(program("x.sum()\n    print(x)\n    x.mean()"), ARGUMENTS)
     assert [issue.line for issue in issues] == sorted(issue.line or 0 for issue in issues)

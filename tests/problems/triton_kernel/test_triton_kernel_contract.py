@@ -55,6 +55,16 @@ class TestTritonKernelContract(DomainContract):
         assert [issue.rule for issue in domain.probe(ONLY_INTERPRETED, sandbox)] == ["compile"]
         assert "inverse_rms_kernel" in domain.probe(ONLY_INTERPRETED, sandbox)[0].message
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("size", [2, 4])
+    def test_every_type_that_is_measured_is_compiled(self, domain: Domain, sandbox: Sandbox, size: int) -> None:
+        first = "    M, N = x.shape\n"
+        hidden = f"{first}    if x.element_size() == {size}:\n        other_kernel[(1,)](x)\n"
+        kernel = "@triton.jit\ndef other_kernel(x_ptr):\n    while True:\n        break\n\n\ndef launch"
+        code = SEED.replace(first, hidden).replace("def launch", kernel)
+        assert domain.check(code) == []
+        assert "other_kernel" in domain.probe(code, sandbox)[0].message
+
     def test_a_machine_that_cannot_compile_is_to_blame(
         self, domain: Domain, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -42,6 +42,8 @@ CAUGHT = {
     "launches nothing": (INVALID, "no-triton"),
     "skips the sizes that are measured": (INVALID, "were not written"),
     "holds too large a tile": (INVALID, "large-tile"),
+    "takes a tensor's memory for scratch": (CHEATING, "torch-operator: torch's empty was given `out`"),
+    "lets torch work while the grid is asked for": (CHEATING, "torch-operator: torch's add"),
     "asks for one dtype only": (CRASH, "only float32"),
 }
 #: What the rules call each program that they have no words for, and what holds it without the rules. None: it is let
@@ -55,9 +57,16 @@ HELD = {
     "prints a forged result": ("name", None),
     "patches triton": ("assignment", (CRASH, "zeros")),
     "patches the clock": ("forbidden-import", None),
+    "imports in a function": ("forbidden-import", None),
+    "hides a kernel in a text": ("kernel", (CRASH, "a kernel that stands in a text")),
     "clears the counts": ("name", (INVALID, "no-triton")),
 }
-QUICK = {"writes one element too many", "lets torch do the work", "remembers an answer"}
+QUICK = {
+    "lets torch work while the grid is asked for",
+    "writes one element too many",
+    "lets torch do the work",
+    "remembers an answer",
+}
 
 
 def by_speed(names: Mapping[str, object]) -> list[ParameterSet]:

@@ -62,6 +62,41 @@ def test_the_folder_is_all_that_can_be_written(sandbox: Pool, tmp_path: Path) ->
     assert (tmp_path / "beside").read_text() == "ours"
 
 
+def test_no_file_is_left_that_runs_as_its_owner(sandbox: Pool, tmp_path: Path) -> None:
+    """In a user's namespace that owner is the engine's own user, and another user of the machine could start it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    code = """
+        import os, stat
+        from pathlib import Path
+        def main(request):
+            folder, made = Path(request), []
+            plain = folder / "plain"
+            plain.write_bytes(b"x")
+            os.chmod(plain, 0o755) if os.access("/scratch", os.F_OK) else None
+            handle = os.open(plain, os.O_RDONLY, 0o6755)  # creates nothing, so the mode says nothing
+            tries = {
+                "chmod": lambda mode: os.chmod(plain, mode),
+                "fchmod": lambda mode: os.fchmod(handle, mode),
+                "fchmodat": lambda mode: os.chmod("plain", mode, dir_fd=os.open(folder, os.O_RDONLY)),
+                "open": lambda mode: os.open(folder / "opened", os.O_CREAT | os.O_WRONLY, mode),
+                "mknod": lambda mode: os.mknod(folder / "made", stat.S_IFREG | mode),
+            }
+            for name, attempt in tries.items():
+                for mode in (0o4755, 0o2755, 0o6755):
+                    try:
+                        attempt(mode)
+                        made.append(name)
+                    except PermissionError:
+                        pass
+            return made
+    """
+    result = sandbox.run(job(code, work))
+    assert isinstance(result, Finished), result
+    assert result.answer == []
+    assert [path.name for path in work.iterdir() if path.stat().st_mode & 0o6000] == []
+
+
 def test_a_link_left_in_the_folder_is_not_followed_when_it_is_handed_on(tmp_path: Path) -> None:
     ours = tmp_path / "ours"
     ours.write_text("ours")
