@@ -23,6 +23,9 @@ from arch.recipes import LAPTOP, RUNGS, causal_lengths
 from arch.reference import LINEAR, YARDSTICK, program
 from tasks.contract import Failure, Issue, Sandbox
 from tasks.sandbox import open_sandbox
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
+
 from tests.arch import zoo
 
 LENGTHS = causal_lengths(RUNGS.values())

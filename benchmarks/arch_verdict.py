@@ -28,10 +28,13 @@ from arch import budget, exchange
 from arch.domain import PRELOAD
 from arch.recipes import LAPTOP, RATES
 from arch.reference import program
-from benchmarks.arch_proxy import RUNS, Result, measure, read
 from cognition.records import FRESH_FROM
 from tasks.contract import Failure, Sandbox
 from tasks.sandbox import open_sandbox
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
+
+from benchmarks.arch_proxy import RUNS, Result, measure, read
 
 EVOLVED = "evolved"
 REFERENCES = ("delta_net", "gated_delta_net")

@@ -18,6 +18,7 @@ import random
 import re
 import resource
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,9 @@ from cognition.records import ModelCall
 from flows.ingest import Job, work
 from tasks.librarian import LibrarianAnswer
 from tasks.llm import Answer, Model, ModelSettings
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
+
 from tests.pdf_writer import pdf
 
 TARGET_CPU_S = 3.0

@@ -18,6 +18,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,13 +31,16 @@ import numpy as np
 import psutil
 from sqlalchemy import create_engine, insert
 
-from benchmarks import known_item
 from cognition import search
 from cognition.archive import Archive
 from cognition.items import ItemStore
 from cognition.records import Item
 from cognition.schema import item_vectors, items
 from cognition.vectors import Vector
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
+
+from benchmarks import known_item
 
 DIMENSION = 384
 VOCABULARY = 20_000

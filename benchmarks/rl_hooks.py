@@ -14,6 +14,7 @@ import argparse
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 import types
@@ -25,6 +26,9 @@ import torch
 from rl.hooks import Loss
 from rl.reference import program
 from rl.rules import uses_reference
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
+
 from tests.rl import toy_trl
 from tests.rl.test_hooks import SETTINGS
 

@@ -15,12 +15,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
 
 from tests import postgres
 from tests.team import Team, team

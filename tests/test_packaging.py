@@ -1,9 +1,12 @@
 """What must hold for the packages as a whole."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = {"flows", "tasks", "cognition", "problems", "arch", "curation", "rl", "evo_kernels"}
@@ -29,3 +32,13 @@ def test_only_the_leaf_files_import_heavy_packages_at_the_top() -> None:
     code = "import sys, flows.cli; print(sorted(set(sys.modules) & {'prefect', 'mlflow', 'openai', 'matplotlib'}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda script: script.stem)
+def test_a_benchmark_starts_by_its_path(script: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    started = subprocess.run(
+        [sys.executable, str(script), "--help"], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert started.returncode == 0, started.stderr[-500:]
