@@ -132,6 +132,7 @@ class Arch(BaseDomain):
             prompt_notes=NOTES,
             template=knowledge.template(),
             metric="benchmark_accuracy",
+            fitness_name="fitness",
         )
 
     def needs(self, step: Step, rung: str) -> Needs:

@@ -141,7 +141,7 @@ def _run(settings: config.Settings, *, ephemeral: bool, as_json: bool, measure_c
     from flows import live, progress, runtime
 
     domain = registry.load(settings.problem, settings.options)
-    metric = domain.brief().metric
+    metric = domain.brief().shown_as
     home = open_home()
     with _archive(home) as archive:
         if measure_changed:

@@ -114,7 +114,7 @@ def _run_one(settings: Settings, home: Home, screen: Console) -> Ended:
 
     domain = registry.load(settings.problem, settings.options)
     screen.print(forecast.before_start(settings, domain, home), soft_wrap=True)
-    with live.LiveView(screen, domain.brief().metric) as view:
+    with live.LiveView(screen, domain.brief().shown_as) as view:
         progress.watch(view)
         ended: Ended = runtime.run_campaign(settings, lambda: screen.print("finishing the rounds in flight"))
     return ended

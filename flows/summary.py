@@ -101,7 +101,7 @@ def _files(engine: Engine, report: Report) -> list[Artefact]:
 def leaderboard(engine: Engine, leaders: list[Candidate]) -> str:
     """The best candidates as a Markdown table. Text of models and candidates is escaped."""
     lines = [
-        f"| rank | candidate | {engine.brief.metric} | proposer | made from | motivation |",
+        f"| rank | candidate | {engine.brief.shown_as} | proposer | made from | motivation |",
         "|---|---|---|---|---|---|",
     ]
     for rank, candidate in enumerate(leaders, start=1):

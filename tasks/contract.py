@@ -127,6 +127,12 @@ class Brief:
     metric: str = "score"  # the primary metric, as shown to people
     best_known: float | None = None
     tree: TreeRules | None = None  # None: the candidate is one file
+    fitness_name: str = ""  # where the fitness is made of several metrics: what people read beside its number
+
+    @property
+    def shown_as(self) -> str:
+        """What the fitness is called: it is the primary metric, unless it has a name of its own."""
+        return self.fitness_name or self.metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def goal_of(problem: str, options: dict[str, object]) -> Goal:
 
 def as_goal(domain: Domain, brief: Brief) -> Goal:
     """What the report needs to know of a problem."""
-    return Goal(brief.metric, brief.best_known, domain.objectives, domain.scalarisation)
+    return Goal(brief.shown_as, brief.best_known, domain.objectives, domain.scalarisation)
 
 
 def previous(place: UriWorkspace) -> Previous | None:

@@ -42,7 +42,7 @@ def publish(home: Home, study: StudySettings, ran: Ran, results: Results) -> dic
         "results.json": json.dumps(asdict(results), indent=2).encode(),
         "rounds.parquet": parquet(round_rows(ran.curves)),
         "cells.parquet": parquet(cell_rows(study, ran.curves)),
-        **figures(study, ran.curves, domain.brief().metric),
+        **figures(study, ran.curves, domain.brief().shown_as),
     }
     files = tuple(place.write(name, content) for name, content in contents.items())
     _to_mlflow(home, study, results, files)
