@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arch.verdicts import WrongForm, number
 from cognition.records import JSON
 from tasks.contract import Issue
+from tasks.probed import WrongForm, number
 
 CHECKS = ("parameters", "recurrent", "cost")
 NAMES = ("parameters", "state_numbers", "flops_per_token")

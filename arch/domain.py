@@ -51,6 +51,7 @@ from tasks.contract import (
     Workspace,
     gpu_problem,
 )
+from tasks.probed import WrongForm
 
 PRELOAD = ("torch", "torch.utils.flop_counter", "safetensors.torch")
 
@@ -185,7 +186,7 @@ class Arch(BaseDomain):
         try:
             found = verdicts.issues(probed.numbers)
             return found or self._too_large(probed.numbers, recipe, sandbox)
-        except verdicts.WrongForm as error:
+        except WrongForm as error:
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
     def _lengths(self) -> tuple[int, ...]:

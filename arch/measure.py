@@ -23,6 +23,7 @@ from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
 from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
+from tasks.probed import WrongForm
 
 TRAINED_CHECKS = ("causality", *budget.CHECKS)
 
@@ -82,7 +83,7 @@ def measured(
         if run.task is None:
             return _text(code, recipe, run, weights, seed, sandbox)
         return _recall(code, recipe, run, run.task, weights, seed, sandbox)
-    except (Unreadable, verdicts.WrongForm) as error:
+    except (Unreadable, WrongForm) as error:
         return Failure(FailureKind.INVALID, f"{run.name}: {error}")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tasks.contract import Issue
+from tasks.program_rules import parts_read, root
 
 ALLOWED_IMPORTS = frozenset({
     "__future__", "collections", "dataclasses", "functools", "itertools", "math", "mixers", "torch", "typing",
@@ -109,32 +110,19 @@ def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         for target in targets:
-            if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in modules:
+            if isinstance(target, ast.Attribute | ast.Subscript) and root(target) in modules:
                 yield Issue("patching", f"`{ast.unparse(target)}` belongs to a library and stays as it is", node.lineno)
 
 
-def _root(node: ast.AST) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
 def _parts(node: ast.AST) -> Iterator[Issue]:
-    names: list[str] = []
-    if isinstance(node, ast.Attribute):
-        names = [node.attr]
-    elif isinstance(node, ast.ImportFrom):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.MatchClass):  # `case object(sys=it)` reads an attribute too
-        names = node.kwd_attrs
-    for name in names:
+    for name in parts_read(node):
         if name in FORBIDDEN_PARTS or name in HIDDEN_WAYS or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)
 
 
 def _dtypes(node: ast.AST) -> Iterator[Issue]:
-    if isinstance(node, ast.Attribute) and _root(node) == "torch" and node.attr in DTYPES:
+    if isinstance(node, ast.Attribute) and root(node) == "torch" and node.attr in DTYPES:
         yield Issue("fixed-dtype", f"`torch.{node.attr}` fixes the dtype: use that of the input (x.dtype)", node.lineno)
     if (
         isinstance(node, ast.Call)

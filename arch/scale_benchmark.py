@@ -21,6 +21,7 @@ from arch.scale_train import folder, require_cuda
 from arch.scales import JOB_WALL_S, Scale
 from arch.weights import Unreadable
 from tasks.contract import Failure, FailureKind, MachineFault, Measurements, Sandbox, Trained, Workspace
+from tasks.probed import WrongForm
 
 STATES_MB = 512  # of hidden states in one job: each job starts torch and CUDA anew
 LEAST_BITS_PER_BYTE = 0.3  # the largest models stay above 0.5 on text that they have not seen
@@ -111,7 +112,7 @@ def _sizes(model: Model, scale: Scale, sandbox: Sandbox) -> dict[str, float] | F
     try:
         found = verdicts.issues(probed.numbers, TRAINED_CHECKS)
         sizes = budget.sizes(probed.numbers)
-    except verdicts.WrongForm as error:
+    except WrongForm as error:
         return Failure(FailureKind.INVALID, f"the checks of the trained weights: {error}")
     if leaks := [issue for issue in found if issue.rule == "causality"]:
         return Failure(FailureKind.CHEATING, f"on the trained weights, {leaks[0].message}")

@@ -6,11 +6,11 @@ of the wrong form mean that the answer was not the adapter's.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from cognition.records import JSON
 from tasks.contract import Issue
+from tasks.probed import JudgeOfNumbers, Numbers, failing, number
 
 CHECKS = ("parameters", "shapes", "causality", "prefix", "batch", "gradients", "growth", "recurrent", "cost")
 EXACT_GRADIENT = 0.0  # of early outputs with respect to late inputs, float64
@@ -20,48 +20,11 @@ PARITY = 1e-4  # forward against recurrent, relative
 MOST_EXPONENT = 1.25  # between T and 2T; linear is 1, quadratic 2
 MOST_OPERATIONS = 3.0  # per token: more is a loop over time
 MOST_RMS = 1e3
-LONGEST = 400  # characters of a message: parts of it may be the candidate's words
-Numbers = Mapping[str, JSON]
-
-
-class WrongForm(ValueError):
-    """The answer does not have the form that the adapter gives it."""
 
 
 def issues(numbers: JSON, names: tuple[str, ...] = CHECKS) -> list[Issue]:
     """Every check that fails, in the order of the checks. Raises WrongForm."""
-    if not isinstance(numbers, dict) or set(numbers) != set(names):
-        raise WrongForm("the answer does not hold the numbers of every check")
-    found = []
-    for name in names:
-        measured = numbers[name]
-        if not isinstance(measured, dict):
-            raise WrongForm(f"check {name}: expected numbers, got {type(measured).__name__}")
-        message = f"could not run: {measured['error']}" if "error" in measured else _judged(name, measured)
-        if message:
-            found.append(Issue(name, f"{name}: {message}"[:LONGEST]))
-    return found
-
-
-def _judged(name: str, measured: Numbers) -> str:
-    try:
-        return JUDGES[name](measured)
-    except (KeyError, TypeError) as error:
-        raise WrongForm(f"check {name}: {type(error).__name__}: {error}") from None
-
-
-def number(measured: Numbers, name: str) -> float:
-    """A finite number. Raises WrongForm."""
-    value = measured[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongForm(f"{name} is a {type(value).__name__}: expected a number")
-    try:
-        result = float(value)
-    except OverflowError:
-        raise WrongForm(f"{name} is too large for a number") from None
-    if not math.isfinite(result):
-        raise WrongForm(f"{name} is {result}: expected a finite number")
-    return result
+    return failing(numbers, names, JUDGES)
 
 
 def _parameters(m: Numbers) -> str:
@@ -123,7 +86,7 @@ def _cost(m: Numbers) -> str:
     return f"{steps:.1f} operations per token: a loop over time, not over chunks" if steps > MOST_OPERATIONS else ""
 
 
-JUDGES: Mapping[str, Callable[[Numbers], str]] = {
+JUDGES: Mapping[str, JudgeOfNumbers] = {
     "parameters": _parameters,
     "shapes": _shapes,
     "causality": _causality,

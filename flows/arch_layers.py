@@ -14,14 +14,11 @@ from rich.console import Console
 
 from flows import output
 from flows.config import ConfigError
-from flows.home import Home, open_home
+from flows.home import open_home
 from flows.output import JsonFlag
-from flows.programs import named
+from flows.programs import named, pass_checks
 from flows.provenance import where_from
 from flows.terminal import safe
-from tasks.sandbox import open_sandbox
-from tasks.sandbox.leftovers import own
-from tasks.sandbox.parse_gate import parse
 
 app = typer.Typer(help="Take a mixer out of a campaign.", no_args_is_help=True)
 
@@ -34,6 +31,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write the mixer as one file that needs torch alone, with where it came from, and a test beside it."""
+    from arch.domain import Arch
     from arch.exporting.assemble import ExportError, assembled, selftest
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -41,7 +39,7 @@ def export(
     home = open_home()
     found = named(home.archive_url, candidate, "arch")
     provenance = where_from(home, candidate, found)
-    _check(home, found.code, unsafe_no_sandbox)
+    pass_checks(home, Arch(), found.code, unsafe_no_sandbox)
     try:
         text = assembled(found.code, provenance)
     except ExportError as error:
@@ -72,17 +70,3 @@ def _print_written(console: Console, report: dict[str, Any]) -> None:
     console.print(
         "Imported, it runs without a sandbox: read it first. `python test_layer.py` tests it.", soft_wrap=True
     )
-
-
-def _check(home: Home, code: str, unsafe: bool) -> None:
-    """The checks of a round. Raises ConfigError with the first issue."""
-    from arch.domain import Arch
-
-    domain: Any = Arch()
-    with open_sandbox(own(home.scratch), unsafe=unsafe, preload=Arch.preload) as sandbox:
-        unparsed = parse(code, sandbox)
-        if unparsed is not None:
-            raise ConfigError(f"the program cannot be parsed: {unparsed.reason}")
-        issues = domain.check(code) or domain.probe(code, sandbox)
-    if issues:
-        raise ConfigError(f"the program is refused ({issues[0].rule}): {issues[0].message}")

@@ -8,6 +8,11 @@ from pathlib import Path
 from cognition.archive import Archive
 from cognition.records import Candidate
 from flows.config import ConfigError
+from flows.home import Home
+from tasks.contract import Domain
+from tasks.sandbox import open_sandbox
+from tasks.sandbox.leftovers import own
+from tasks.sandbox.parse_gate import parse
 
 BEST = "-best"
 
@@ -37,3 +42,14 @@ def named(archive_url: str, name: str, problem: str) -> Named:
     if found is None:
         raise ConfigError(f"nothing of {campaign} is scored yet; see `nightshift status`")
     return Named(found.code, found)
+
+
+def pass_checks(home: Home, domain: Domain, code: str, unsafe: bool) -> None:
+    """The checks of a round, before a program is taken out of the engine. Raises ConfigError with the first issue."""
+    with open_sandbox(own(home.scratch), unsafe=unsafe, preload=domain.preload) as sandbox:
+        unparsed = parse(code, sandbox)
+        if unparsed is not None:
+            raise ConfigError(f"the program cannot be parsed: {unparsed.reason}")
+        issues = domain.check(code) or domain.probe(code, sandbox)
+    if issues:
+        raise ConfigError(f"the program is refused ({issues[0].rule}): {issues[0].message}")

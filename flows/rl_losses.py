@@ -13,14 +13,11 @@ from rich.console import Console
 
 from flows import output
 from flows.config import ConfigError
-from flows.home import Home, open_home
+from flows.home import open_home
 from flows.output import JsonFlag
-from flows.programs import named
+from flows.programs import named, pass_checks
 from flows.provenance import where_from
 from flows.terminal import safe
-from tasks.sandbox import open_sandbox
-from tasks.sandbox.leftovers import own
-from tasks.sandbox.parse_gate import parse
 
 app = typer.Typer(help="Take a loss out of a campaign.", no_args_is_help=True)
 
@@ -33,6 +30,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write the loss as a small package: the two functions, a trainer for TRL, where it came from, and a test."""
+    from rl.domain import Rl
     from rl.exporting.assemble import ExportError, assembled
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -42,7 +40,7 @@ def export(
     home = open_home()
     found = named(home.archive_url, candidate, "rl")
     provenance = where_from(home, candidate, found)
-    _check(home, found.code, unsafe_no_sandbox)
+    pass_checks(home, Rl(), found.code, unsafe_no_sandbox)
     try:
         files = assembled(found.code, provenance)
     except ExportError as error:
@@ -74,17 +72,3 @@ def _print_written(console: Console, report: dict[str, Any]) -> None:
         f"`from {name}.trainer import EvolvedGRPOTrainer` trains with it.",
         soft_wrap=True,
     )
-
-
-def _check(home: Home, code: str, unsafe: bool) -> None:
-    """The checks of a round. Raises ConfigError with the first issue."""
-    from rl.domain import Rl
-
-    domain: Any = Rl()
-    with open_sandbox(own(home.scratch), unsafe=unsafe, preload=Rl.preload) as sandbox:
-        unparsed = parse(code, sandbox)
-        if unparsed is not None:
-            raise ConfigError(f"the program cannot be parsed: {unparsed.reason}")
-        issues = domain.check(code) or domain.probe(code, sandbox)
-    if issues:
-        raise ConfigError(f"the program is refused ({issues[0].rule}): {issues[0].message}")

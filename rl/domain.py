@@ -37,6 +37,7 @@ from tasks.contract import (
     Trained,
     Workspace,
 )
+from tasks.probed import WrongForm
 
 BENCHMARK_WALL_S = 900.0
 PRELOAD = ("torch", "torch.utils._python_dispatch", "safetensors.torch", "numpy.random")
@@ -129,7 +130,7 @@ class Rl(BaseDomain):
             return [Issue(str(numbers.kind), f"the loss could not be checked: {numbers.reason}")]
         try:
             return verdicts.issues(numbers)
-        except verdicts.WrongForm as error:
+        except WrongForm as error:
             return [Issue("checks", f"the checks' answer is not usable: {error}")]
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:

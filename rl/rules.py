@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 from tasks.contract import Issue
+from tasks.program_rules import parts_read, root
 
 ALLOWED_IMPORTS = frozenset({"__future__", "functools", "math", "torch", "typing"})
 TORCH_PARTS = frozenset({"torch", "torch.Tensor", "torch.nn", "torch.nn.functional"})
@@ -144,9 +145,9 @@ def _patching(node: ast.AST, outside: set[str]) -> Iterator[Issue]:
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         for target in targets:
-            if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in outside:
+            if isinstance(target, ast.Attribute | ast.Subscript) and root(target) in outside:
                 yield Issue("patching", f"`{ast.unparse(target)}` belongs to a module and stays as it is", node.lineno)
-    elif _is_in_place(node) and _root(node) in outside:
+    elif _is_in_place(node) and root(node) in outside:
         yield Issue(
             "state", f"`{ast.unparse(node)[:80]}` changes what outlives the call", getattr(node, "lineno", None)
         )
@@ -156,20 +157,7 @@ def _is_in_place(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IN_PLACE_OUTSIDE
 
 
-def _root(node: ast.AST) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
 def _parts(node: ast.AST) -> Iterator[Issue]:
-    names: list[str] = []
-    if isinstance(node, ast.Attribute):
-        names = [node.attr]
-    elif isinstance(node, ast.ImportFrom):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.MatchClass):  # `case object(sys=it)` reads an attribute too
-        names = node.kwd_attrs
-    for name in names:
+    for name in parts_read(node):
         if name in FORBIDDEN_PARTS or name in HIDDEN_WAYS or name == "*":
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a loss", getattr(node, "lineno", None))

@@ -6,11 +6,11 @@ the adapter's.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from cognition.records import JSON
 from tasks.contract import Issue
+from tasks.probed import JudgeOfNumbers, Numbers, failing, number
 
 CHECKS = ("shapes", "gradients", "sign", "order", "padding", "inputs", "memory", "cost")
 LEAST_GRADIENT = 1e-9  # below it the loss is constant: nothing is learnt
@@ -20,48 +20,11 @@ MOST_ERRORS = 5.0  # standard errors, where a loss draws random numbers
 MOST_OPERATIONS = 400  # GRPO: see STOCK
 MOST_TRAFFIC = 200.0  # numbers per token
 MOST_LARGEST = 8.0
-LONGEST = 400  # characters of a message: parts of it may be the candidate's words
-Numbers = Mapping[str, JSON]
-
-
-class WrongForm(ValueError):
-    """The answer does not have the form that the adapter gives it."""
 
 
 def issues(numbers: JSON) -> list[Issue]:
     """Every check that fails, in the order of the checks. Raises WrongForm."""
-    if not isinstance(numbers, dict) or set(numbers) != set(CHECKS):
-        raise WrongForm("the answer does not hold the numbers of every check")
-    found = []
-    for name in CHECKS:
-        measured = numbers[name]
-        if not isinstance(measured, dict):
-            raise WrongForm(f"check {name}: expected numbers, got {type(measured).__name__}")
-        message = f"could not run: {measured['error']}" if "error" in measured else _judged(name, measured)
-        if message:
-            found.append(Issue(name, f"{name}: {message}"[:LONGEST]))
-    return found
-
-
-def _judged(name: str, measured: Numbers) -> str:
-    try:
-        return JUDGES[name](measured)
-    except (KeyError, TypeError) as error:
-        raise WrongForm(f"check {name}: {type(error).__name__}: {error}") from None
-
-
-def number(measured: Numbers, name: str) -> float:
-    """A finite number. Raises WrongForm."""
-    value = measured[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongForm(f"{name} is a {type(value).__name__}: expected a number")
-    try:
-        result = float(value)
-    except OverflowError:
-        raise WrongForm(f"{name} is too large for a number") from None
-    if not math.isfinite(result):
-        raise WrongForm(f"{name} is {result}: expected a finite number")
-    return result
+    return failing(numbers, CHECKS, JUDGES)
 
 
 def _shapes(m: Numbers) -> str:
@@ -122,7 +85,7 @@ def _cost(m: Numbers) -> str:
     return ""
 
 
-JUDGES: Mapping[str, Callable[[Numbers], str]] = {
+JUDGES: Mapping[str, JudgeOfNumbers] = {
     "shapes": _shapes,
     "gradients": _gradients,
     "sign": _sign,

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from tasks.contract import Issue
+from tasks.program_rules import parts_read
 
 ALLOWED = frozenset({"__future__", "collections", "dataclasses", "functools", "itertools", "math", "torch", "typing"})
 TORCH_PARTS = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init"})
@@ -70,12 +71,7 @@ def _calls(node: ast.AST) -> Iterator[Issue]:
 
 
 def _parts(node: ast.AST) -> Iterator[Issue]:
-    names: list[str] = []
-    if isinstance(node, ast.Attribute):
-        names = [node.attr]
-    elif isinstance(node, ast.ImportFrom):
-        names = [alias.name for alias in node.names]
-    for name in names:
+    for name in parts_read(node):
         if name in FORBIDDEN_PARTS or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a model", line)

@@ -10,6 +10,7 @@ from arch.recipes import LAPTOP, RUNGS, causal_lengths
 from arch.reference import LINEAR, YARDSTICK, program
 from cognition.records import CodeBlock
 from tasks.contract import Issue, Measurements, Sandbox, Score
+from tasks.probed import WrongForm
 from tasks.recombine import genome as genomes
 from tasks.recombine.render import render
 from tests.arch.zoo import MUTANTS
@@ -148,7 +149,7 @@ def test_numbers_of_the_wrong_form_are_not_taken_for_an_answer() -> None:
         {**honest, "x": {}},
     )
     for forged in forgeries:
-        with pytest.raises(verdicts.WrongForm):
+        with pytest.raises(WrongForm):
             verdicts.issues(forged, ("parameters",))
 
 

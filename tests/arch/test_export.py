@@ -20,7 +20,7 @@ from arch.inside.synthetic import Tokens
 from arch.recipes import TINY
 from arch.reference import program
 from cognition.archive import Archive
-from flows import arch_layers
+from flows import programs
 from flows.cli import app
 from flows.config import ConfigError
 from flows.home import open_home
@@ -161,7 +161,7 @@ def test_a_motivation_stays_a_text() -> None:
 @pytest.fixture
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch_sandbox: Sandbox) -> None:
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(arch_layers, "open_sandbox", lambda *_, **__: nullcontext(torch_sandbox))
+    monkeypatch.setattr(programs, "open_sandbox", lambda *_, **__: nullcontext(torch_sandbox))
 
 
 @pytest.mark.usefixtures("_home")

@@ -11,6 +11,7 @@ from rl import exchange, knowledge, rules, verdicts
 from rl.domain import Rl
 from rl.reference import NAMES, program
 from tasks.contract import Issue, Sandbox
+from tasks.probed import WrongForm
 from tasks.recombine import genome as genomes
 from tasks.recombine.render import render
 from tests.contract_suite import default_gene
@@ -101,7 +102,7 @@ def test_the_limits_on_cost_are_well_above_stock_grpo(torch_sandbox: Sandbox) ->
 def test_numbers_of_the_wrong_form_are_not_taken_for_an_answer() -> None:
     empty: dict[str, dict[str, float]] = {name: {} for name in verdicts.CHECKS}
     for forged in (None, {}, {"shapes": 3}, empty, dict.fromkeys(verdicts.CHECKS, 1)):
-        with pytest.raises(verdicts.WrongForm):
+        with pytest.raises(WrongForm):
             verdicts.issues(forged)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows import rl_losses
+from flows import programs
 from flows.cli import app
 from flows.config import ConfigError
 from rl.exporting.assemble import ExportError, assembled
@@ -82,7 +82,7 @@ def test_a_name_that_the_file_needs_is_not_taken() -> None:
 
 
 def test_the_command_checks_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch_sandbox: Sandbox) -> None:
-    monkeypatch.setattr(rl_losses, "open_sandbox", lambda *_, **__: nullcontext(torch_sandbox))
+    monkeypatch.setattr(programs, "open_sandbox", lambda *_, **__: nullcontext(torch_sandbox))
     file = tmp_path / "candidate.py"
     file.write_text(program("grpo"))
     done = CliRunner().invoke(app, ["rl", "export", str(file), "--out", str(tmp_path / "mine"), "--json"])

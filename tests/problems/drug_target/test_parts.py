@@ -136,6 +136,7 @@ def test_references_break_no_rule(name: str) -> None:
         ("import torch.utils.data\n" + program("drugban"), "forbidden-import"),
         ("x = open('labels')\n" + program("drugban"), "forbidden-call"),
         (program("drugban") + "torch.save(1, 'x')\n", "forbidden-attribute"),
+        (program("drugban") + "match torch:\n    case object(save=it): it(1, 'x')\n", "forbidden-attribute"),
     ],
 )
 def test_each_rule_is_named(code: str, rule: str) -> None:
