@@ -3,8 +3,8 @@
     python -m benchmarks.arch_proxy --tasks update text --seeds 3 --out arch-proxy.jsonl
 
 Each (mixer, task, learning rate, seed) is one training run in the sandbox; a line of `--out` per run, and what is there
-already is not run again, so it can be stopped and continued. The table is made of all lines that are there. A mixer is
-reported at its best learning rate, which is chosen per mixer and task on prompts of their own, over all seeds.
+already is not run again, so it can be stopped and continued. The table is made of all lines that are there. At each
+seed a mixer is reported at the learning rate that was best there on prompts of their own, as in a round of a campaign.
 Softmax attention is a yardstick: it does not have a state of equal size.
 """
 
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from scipy.stats import spearmanr
@@ -43,6 +45,9 @@ PUBLISHED = {
     "language": {"linear_attention": 0, "delta_net": 1, "mamba2": 2, "gated_delta_net": 3, "kimi_delta": 4},
     "recall": {"linear_attention": 0, "mamba2": 1, "delta_net": 2, "gated_delta_net": 2, "kimi_delta": 3},
 }
+
+#: What updated keys are expected to order: no forgetting, forgetting everything alike, forgetting what is overwritten.
+LADDER = ("linear_attention", "mamba2", "delta_net")
 
 
 @dataclass(frozen=True)
@@ -98,41 +103,67 @@ def _bits(code: str, run: Run, weights: bytes, sandbox: Sandbox) -> tuple[float,
     return float(bits[0::2].mean()), float(bits[1::2].mean())
 
 
-def best_rate(results: Sequence[Result], task: str) -> tuple[float, list[Result]] | None:
-    """The best learning rate over the seeds that it has, and its results; None if nothing was measured."""
-    by_rate: dict[float, list[Result]] = {}
-    for result in results:
-        if result.chosen is not None:
-            by_rate.setdefault(result.learning_rate, []).append(result)
-    most = max((len(group) for group in by_rate.values()), default=0)
-    complete = {rate: group for rate, group in by_rate.items() if len(group) == most}
-    if not complete:
-        return None
+def at_best_rate(results: Sequence[Result], mixer: str, task: str, rates: Sequence[float] = RATES) -> dict[int, Result]:
+    """By seed, the run at the rate that was best on the prompts that choose.
+
+    A seed without all rates is left out: it would give one mixer more tries than another. So is one that failed at all
+    rates; `complete` has these too.
+    """
     sign = -1.0 if task == "text" else 1.0
-    rate = max(complete, key=lambda r: sign * statistics.fmean(result.chosen or 0.0 for result in complete[r]))
-    return rate, complete[rate]
+    found = {}
+    for seed, mine in complete(results, mixer, task, rates).items():
+        scored = [(sign * result.chosen, result) for result in mine if result.chosen is not None]
+        if scored:
+            found[seed] = max(scored, key=lambda pair: pair[0])[1]
+    return found
 
 
-def table(results: Sequence[Result], task: str) -> Iterator[str]:
+def complete(results: Sequence[Result], mixer: str, task: str, rates: Sequence[float]) -> dict[int, list[Result]]:
+    """By seed, the runs of the seeds at which all rates were tried."""
+    by_seed: dict[int, list[Result]] = {}
+    for result in results:
+        if (result.mixer, result.task) == (mixer, task) and result.learning_rate in rates:
+            by_seed.setdefault(result.seed, []).append(result)
+    return {seed: mine for seed, mine in by_seed.items() if {r.learning_rate for r in mine} == set(rates)}
+
+
+def table(results: Sequence[Result], task: str, rates: Sequence[float]) -> Iterator[str]:
     """The lines of one task's table, and how it ranks."""
     unit = "bits per byte" if task == "text" else "accuracy"
-    yield f"| {task} | {unit}: mean | sd | runs >= {scoring.SOLVED} | seeds | lr | rates tried | CPU s a run |"
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    means = {}
+    yield f"| {task} | {unit}: mean | sd | runs >= {scoring.SOLVED} | seeds | rates chosen | CPU s a run |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    reported: dict[str, list[float]] = {}
     for mixer in dict.fromkeys((*NAMES, *(result.mixer for result in results))):
-        mine = [result for result in results if result.mixer == mixer and result.task == task]
-        found = best_rate(mine, task)
-        if found is None:
+        best = list(at_best_rate(results, mixer, task, rates).values())
+        if not best:
             continue
-        rate, group = found
-        values = [result.reported for result in group if result.reported is not None]
-        means[mixer] = statistics.fmean(values)
+        values = reported[mixer] = [result.reported for result in best if result.reported is not None]
         sd = f"{statistics.stdev(values):.3f}" if len(values) > 1 else "one seed"
         solved = "" if task == "text" else f"{sum(value >= scoring.SOLVED for value in values)}/{len(values)}"
-        tried = len({result.learning_rate for result in mine})
-        cpu_s = statistics.fmean(result.cpu_s for result in mine)
-        yield f"| {mixer} | {means[mixer]:.3f} | {sd} | {solved} | {len(values)} | {rate:g} | {tried} | {cpu_s:.0f} |"
-    yield from correlations(means, task)
+        chosen = ", ".join(f"{rate:g}" for rate in sorted({result.learning_rate for result in best}))
+        cpu_s = statistics.fmean(result.cpu_s for result in results if (result.mixer, result.task) == (mixer, task))
+        mean = statistics.fmean(values)
+        yield f"| {mixer} | {mean:.3f} | {sd} | {solved} | {len(values)} | {chosen} | {cpu_s:.0f} |"
+    yield from gaps(reported, task)
+    yield from correlations({mixer: statistics.fmean(values) for mixer, values in reported.items()}, task)
+
+
+def gaps(reported: dict[str, list[float]], task: str) -> Iterator[str]:
+    """How far apart the rungs of the ladder are, in standard deviations of the wider side and of both pooled.
+
+    >>> print(*gaps({"linear_attention": [0.1, 0.3], "mamba2": [0.7, 0.7]}, "update"))
+    <BLANKLINE>
+    linear_attention < mamba2: 0.50, 3.5 sd of the wider side (5.0 of both)
+    """
+    ladder = [mixer for mixer in LADDER if len(reported.get(mixer, ())) > 1] if task != "text" else []
+    for lower, upper in pairwise(ladder):
+        below, above = reported[lower], reported[upper]
+        gap = statistics.fmean(above) - statistics.fmean(below)
+        variances = statistics.variance(below), statistics.variance(above)
+        wider, both = math.sqrt(max(variances)), math.sqrt(statistics.fmean(variances))
+        if wider > 0:
+            words = f"{gap / wider:.1f} sd of the wider side ({gap / both:.1f} of both)"
+            yield f"\n{lower} < {upper}: {gap:.2f}, {words}"
 
 
 def correlations(means: dict[str, float], task: str) -> Iterator[str]:
@@ -169,7 +200,7 @@ def main() -> int:
     results = read(chosen.out)
     for task in RUNS:
         if any(result.task == task for result in results):
-            print("\n".join(table(results, task)) + "\n")
+            print("\n".join(table(results, task, chosen.rates)) + "\n")
     return 0
 
 

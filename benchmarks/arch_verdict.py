@@ -34,7 +34,7 @@ from tasks.sandbox import open_sandbox
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # started by its path, what is not installed is found here
 
-from benchmarks.arch_proxy import RUNS, Result, measure, read
+from benchmarks.arch_proxy import RUNS, Result, at_best_rate, complete, measure, read
 
 EVOLVED = "evolved"
 REFERENCES = ("delta_net", "gated_delta_net")
@@ -59,32 +59,15 @@ class Compared:
         return "no, it is worse" if self.high < 0 else "not shown"
 
 
-def at_best_rate(results: Sequence[Result], mixer: str, task: str) -> dict[int, float]:
-    """By seed, what is reported at the rate that was best on the prompts that choose.
-
-    A seed without all rates is left out: it would give one mixer more tries than another. So is one that failed at all
-    rates; `failed` counts these.
-    """
-    sign = -1.0 if task == "text" else 1.0
-    found = {}
-    for seed, mine in _complete(results, mixer, task).items():
-        scored = [(sign * r.chosen, r.reported) for r in mine if r.chosen is not None and r.reported is not None]
-        if scored:
-            found[seed] = max(scored)[1]
-    return found
+def by_seed(results: Sequence[Result], mixer: str, task: str) -> dict[int, float]:
+    """What a mixer is reported at, by seed."""
+    best = at_best_rate(results, mixer, task)
+    return {seed: result.reported for seed, result in best.items() if result.reported is not None}
 
 
 def failed(results: Sequence[Result], mixer: str, task: str) -> int:
     """At how many seeds no learning rate gave a number."""
-    return len(_complete(results, mixer, task)) - len(at_best_rate(results, mixer, task))
-
-
-def _complete(results: Sequence[Result], mixer: str, task: str) -> dict[int, list[Result]]:
-    by_seed: dict[int, list[Result]] = {}
-    for result in results:
-        if (result.mixer, result.task) == (mixer, task):
-            by_seed.setdefault(result.seed, []).append(result)
-    return {seed: mine for seed, mine in by_seed.items() if {r.learning_rate for r in mine} >= set(RATES)}
+    return len(complete(results, mixer, task, RATES)) - len(by_seed(results, mixer, task))
 
 
 def compared(results: Sequence[Result], reference: str, task: str, level: float = 0.95) -> Compared | None:
@@ -97,7 +80,7 @@ def compared(results: Sequence[Result], reference: str, task: str, level: float 
     ([0.2, 0.1], -0.49, 0.79, 'not shown')
     """
     sign = -1.0 if task == "text" else 1.0
-    ours, theirs = at_best_rate(results, EVOLVED, task), at_best_rate(results, reference, task)
+    ours, theirs = by_seed(results, EVOLVED, task), by_seed(results, reference, task)
     gains = tuple(sign * (ours[seed] - theirs[seed]) for seed in ours if seed in theirs)
     if len(gains) < 2:
         return None
@@ -126,7 +109,7 @@ def tables(results: Sequence[Result], sizes: dict[str, dict[str, float]]) -> Ite
 
 
 def _mean(results: Sequence[Result], mixer: str, task: str) -> str:
-    values = list(at_best_rate(results, mixer, task).values())
+    values = list(by_seed(results, mixer, task).values())
     without = f", {lost} of {lost + len(values)} seeds failed" if (lost := failed(results, mixer, task)) else ""
     if len(values) < 2:
         return f"not measured{without}"
