@@ -71,7 +71,7 @@ class TritonKernelOptions(BaseModel):
     fitness: Literal["traffic_efficiency", "speedup"] = Field(
         "traffic_efficiency", description="What candidates are asked for; `speedup` is measured at the rung gpu alone"
     )
-    rounds: int = Field(60, ge=FEWEST_ROUNDS, le=1000, description="At the rung gpu: how often each case is timed")
+    rounds: int = Field(60, ge=FEWEST_ROUNDS, le=200, description="At the rung gpu: how often each case is timed")
     compute_capability: int = Field(
         90, ge=75, le=130, description="Of the GPU that kernels are compiled for, times ten"
     )
@@ -120,7 +120,7 @@ class TritonKernel(BaseDomain):
 
     def _notes(self) -> str:
         if self.options.fitness == "speedup":
-            timed = gpu_cases.described(self.operation, gpu_cases.timed(self.operation))
+            timed = gpu_cases.described(gpu_cases.timed(self.operation))
             return wording.TIMED_NOTES.format(cases=timed, capability=self.options.compute_capability / 10)
         return wording.NOTES.format(busy=traffic.BUSY, share=traffic.LAUNCH_SHARE)
 
@@ -134,10 +134,11 @@ class TritonKernel(BaseDomain):
     @property
     def _rung(self) -> Rung:
         options = self.options
-        return Rung(self.operation, options.rounds, options.compute_capability, options.tiny)
+        timed = gpu_cases.timed(self.operation, options.tiny)
+        return Rung(self.operation, timed, options.rounds, options.compute_capability)
 
     def outlook(self, rung: str) -> str:
-        """What the number is. Raises NoGpu where the rung needs a GPU and none is there; NoTimes for one without times."""
+        """What the number is. Raises NoGpu where a GPU is missing; NoTimes at a rung that measures none."""
         if rung == "gpu":
             return gpu_rung.require(self._rung)
         if self.options.fitness == "speedup":

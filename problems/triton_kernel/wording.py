@@ -1,4 +1,4 @@
-"""What the Researcher is told: the goal, the program contract, notes on how it is judged. Texts, filled by domain.py."""
+"""What the Researcher is told: goal, program contract, how it is judged. Texts that domain.py fills in."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from problems.triton_kernel.operation import Case, Operation
 
@@ -28,11 +27,6 @@ def rows(operation: Operation, case: Case) -> int:
     return max(2, min(case.sizes["M"], LOOKED_AT_BYTES // of_one))
 
 
-def described(operation: Operation, cases: Sequence[Case]) -> str:
+def described(cases: Sequence[Case]) -> str:
     """In words, for people."""
     return ", ".join(f"{' x '.join(map(str, case.sizes.values()))} {case.dtype}" for case in cases)
-
-
-def elements(case: Case) -> int:
-    """Of one of its matrices."""
-    return prod(case.sizes.values())

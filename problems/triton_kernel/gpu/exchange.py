@@ -1,7 +1,7 @@
 """A timing job on the GPU and what it answers, checked for form. No torch.
 
-Nothing of a candidate's Python goes into the job: plans do (plans.py). Inputs and rows come from the step's seed and the
-program's text, so no plan could know them.
+Nothing of a candidate's Python goes into the job: plans do (plans.py). Inputs and rows come from the step's seed and
+the program's text, so no plan could know them.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def run(programs: Mapping[str, Plan], setting: Setting, sandbox: Sandbox) -> Fin
     """These contestants and eager torch, in a process of their own that holds one GPU."""
     calls = len(programs) + 1
     files_mb = 1 + sum(setting.rounds * calls * setting.record_bytes(case) for case in setting.cases) // 2**20
-    limits = Limits(WALL_S, WALL_S, HOST_MB, processes=1024, disk_mb=64, files_mb=files_mb)
+    limits = Limits(2.0 * WALL_S, WALL_S, HOST_MB, processes=1024, disk_mb=64, files_mb=files_mb)
     return sandbox.run(Job("", INSIDE, "replaying:compare", _request(programs, setting), limits, "gpu-train", gpus=1))
 
 

@@ -19,7 +19,8 @@ MOST_BINARY_BYTES, FILES_MB = 2**20, 16
 MOST_SCRATCH_BYTES = 2**32  # of a case, all pieces together
 MOST_SHARED_BYTES = 227 * 1024
 MOST_PROGRAMS = (2**31 - 1, 65_535, 65_535)  # CUDA's own limits of a grid
-TYPES = ("*", "i1", "i32", "i64", "fp32")
+POINTERS = ("*fp32", "*fp16", "*bf16", "*i32", "*i64", "*u8")
+TYPES = (*POINTERS, "i1", "i32", "i64", "fp32")
 Plan = dict[str, JSON]  # as inside/replaying.py takes it: kernels, binaries, and a plan for each case
 
 
@@ -103,9 +104,9 @@ def _launch(launch: JSON, types: Sequence[list[str]], sizes: Mapping[str, int], 
         _whole(size, 1, most)
     for argument, kind in zip(arguments, wanted, strict=True):
         parts = _list(argument, 3, "parts of an argument")
-        if (kind == "*") != (len(parts) == 3):
+        if (kind in POINTERS) != (len(parts) == 3):
             raise Unusable("a launch gives a number for a pointer, or a pointer for a number")
-        if kind == "*":
+        if kind in POINTERS:
             _pointer(parts, sizes, scratch)
         else:
             _number(parts, kind)

@@ -16,7 +16,7 @@ from problems.triton_kernel.gpu import cases, exchange, plans, verdicts
 from problems.triton_kernel.gpu.exchange import CANDIDATE, SEED, Setting, Timed, WrongForm
 from problems.triton_kernel.gpu.plans import Plan
 from problems.triton_kernel.gpu.verdicts import Alone
-from problems.triton_kernel.operation import Operation
+from problems.triton_kernel.operation import Case, Operation
 from tasks.contract import (
     Artefact,
     Cost,
@@ -50,14 +50,13 @@ class Rung:
     """What a campaign chose."""
 
     operation: Operation
+    cases: tuple[Case, ...]
     rounds: int
     capability: int
-    tiny: bool = False
 
     def setting(self, code: str, seed: int) -> Setting:
         """Of one program at one seed of the step."""
-        timed = cases.timed(self.operation, self.tiny)
-        return Setting(self.operation, timed, self.rounds, exchange.seed_of(code, seed))
+        return Setting(self.operation, self.cases, self.rounds, exchange.seed_of(code, seed))
 
 
 def require(rung: Rung) -> str:
@@ -66,10 +65,9 @@ def require(rung: Rung) -> str:
         raise NoGpu(f"{problem}; the rung `gpu` times kernels, and nothing is estimated without one")
     driver = DRIVER.read_text().splitlines()[0].strip() if DRIVER.exists() else "NVIDIA's driver, version unknown"
     versions = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("triton", "torch"))
-    timed = cases.described(rung.operation, cases.timed(rung.operation, rung.tiny))
     return (
-        f"fitness is the speed-up over the seed at {timed}; kernels for compute capability {rung.capability / 10:.1f}, "
-        f"{versions}, {driver}. This rung was never run on a GPU yet"
+        f"fitness is the speed-up over the seed at {cases.described(rung.cases)}; kernels for compute capability "
+        f"{rung.capability / 10:.1f}, {versions}, {driver}. This rung was never run on a GPU yet"
     )
 
 
@@ -99,8 +97,7 @@ def train(
 
 def _seed_plan(rung: Rung, limits: Limits, sandbox: Sandbox) -> Plan:
     code = catalogue.seed(rung.operation.name)
-    timed = cases.timed(rung.operation, rung.tiny)
-    found = plans.recorded(code, rung.operation, timed, rung.capability, limits, sandbox)
+    found = plans.recorded(code, rung.operation, rung.cases, rung.capability, limits, sandbox)
     if isinstance(found, Failure):
         raise GpuFault(f"the seed program's launches cannot be recorded here: {found.reason}")
     return found

@@ -9,6 +9,7 @@ of it is a claim: readers check it.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -121,7 +122,7 @@ class Library:
             "name": said.name,
             "shared_bytes": said.shared,
             "warps": said.num_warps,
-            "types": ["*" if kind[0] == "*" else kind for kind in types.values() if kind != "constexpr"],
+            "types": [kind for kind in types.values() if kind != "constexpr"],
             "constants": {name: _shown(value) for name, value in constants.items()},
         }
         return described, made.asm["cubin"]
@@ -135,4 +136,5 @@ def _divisible(kind: str, value: Any) -> bool:
 
 
 def _shown(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    shown = value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return value if shown else str(value)

@@ -26,7 +26,7 @@ Handed = tuple[dict[str, Any], dict[str, bytes]]
 
 def compare(candidate_path: str, request: dict[str, Any]) -> Handed:
     """On the job's GPU."""
-    from cuda import Cuda
+    from cuda_device import Cuda
 
     return compared(Cuda(), request)
 

@@ -19,10 +19,15 @@ COPIED_BYTES, COPIES = 2**30, 12
 STATIC_SHARED_BYTES = 48 * 1024  # more has to be asked for
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 LANES = 32
+SCRATCH = ("pointer", "pointer")  # global scratch and that of profilers, which no kernel of ours has
 Call = Callable[[], Any]
 TYPES: dict[str, Any] = {
-    "*": ctypes.c_uint64, "i1": ctypes.c_int8, "i32": ctypes.c_int32, "i64": ctypes.c_int64, "fp32": ctypes.c_float,
-}  # fmt: skip
+    "pointer": ctypes.c_uint64,
+    "i1": ctypes.c_int8,
+    "i32": ctypes.c_int32,
+    "i64": ctypes.c_int64,
+    "fp32": ctypes.c_float,
+}
 
 
 class DriverError(RuntimeError):
@@ -85,7 +90,9 @@ class Cuda:
     def call(self, kernel: Any, described: dict[str, Any], grid: Sequence[int], values: Sequence[Any]) -> Call:
         """A launch with everything prepared; tensors are given for pointers."""
         given = [each.data_ptr() if isinstance(each, torch.Tensor) else each for each in values]
-        held = [TYPES[kind](value) for kind, value in zip([*described["types"], "*", "*"], [*given, 0, 0], strict=True)]
+        kinds = ["pointer" if kind[0] == "*" else kind for kind in described["types"]]
+        filled = zip([*kinds, *SCRATCH], [*given, 0, 0], strict=True)
+        held = [TYPES[kind](value) for kind, value in filled]
         pointers = (ctypes.c_void_p * len(held))(*(ctypes.addressof(each) for each in held))
         sizes = [ctypes.c_uint(size) for size in (*grid, LANES * described["warps"], 1, 1, described["shared_bytes"])]
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
