@@ -11,6 +11,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -44,6 +45,7 @@ from tasks.contract import (
 
 HERE = Path(__file__).parent
 MEMORY, SECOND, COUNTS = "memory.bin", "memory-again.bin", "counts.json"
+COMPILE_CPU_S = 120.0  # of all kernels of the rung `gpu`, some thirty for the seed program
 START_UP_CPU_S = 6.0  # importing torch and triton costs seconds where the sandbox has not done it before
 FEWEST_ROUNDS = 12  # an interval at the level of three cases takes seven
 
@@ -128,14 +130,14 @@ class TritonKernel(BaseDomain):
         """A GPU at the rung of that name, while it is timed; the interpreter keeps to its wall limit."""
         own_s = self.limits(()).wall_s
         if rung == "gpu" and step == "train":
-            return Needs(1, 3.0 * own_s + (gpu_rung.JOBS + 1) * gpu_exchange.WALL_S)
+            return Needs(1, own_s + 8.0 * COMPILE_CPU_S + (gpu_rung.JOBS + 1) * gpu_exchange.WALL_S)
         return Needs(wall_s=own_s if step == "train" else 30.0 if rung == "laptop" else 120.0)
 
     @property
     def _rung(self) -> Rung:
         options = self.options
         timed = gpu_cases.timed(self.operation, options.tiny)
-        return Rung(self.operation, timed, options.rounds, options.compute_capability)
+        return Rung(self.operation, timed, options.rounds, options.compute_capability, options.tiny)
 
     def outlook(self, rung: str) -> str:
         """What the number is. Raises NoGpu where a GPU is missing; NoTimes at a rung that measures none."""
@@ -200,7 +202,8 @@ class TritonKernel(BaseDomain):
         """With times: only of a program that is right, so that the GPU is not spent on another."""
         if isinstance(wrong := self._counted(code, trained, seed, workspace), Failure):
             return wrong
-        timed = gpu_rung.train(code, seed, self._rung, self.limits(()), sandbox, workspace)
+        limits = replace(self.limits(()), cpu_s=COMPILE_CPU_S, wall_s=4.0 * COMPILE_CPU_S)
+        timed = gpu_rung.train(code, seed, self._rung, limits, sandbox, workspace)
         if isinstance(timed, Failure):
             return timed
         artefacts, cost, said = timed

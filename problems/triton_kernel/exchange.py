@@ -44,7 +44,7 @@ class Ran:
 
 def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, sandbox: Sandbox) -> Ran | Failure:
     """The program on all cases, in the interpreter, in a process of its own."""
-    request = {"calls": [_asked(operation, call) for call in calls]}
+    request = {"calls": [asked(operation, call) for call in calls]}
     done = sandbox.run(Job(code, INSIDE, "adapter:run", request, limits, profile="cpu-train"))
     return done if isinstance(done, Failure) else _read(done, calls)
 
@@ -73,6 +73,7 @@ def compilation(operation: Operation, cases: Sequence[Case], capability: int) ->
             {
                 "dtype": case.dtype,
                 "shapes": {argument.name: list(case.shape(argument)) for argument in operation.arguments},
+                "strides": {argument.name: list(case.strides(argument)) for argument in operation.arguments},
                 "scalars": {name: case.scalars[name] for name in operation.scalars},
             }
             for case in cases
@@ -94,7 +95,8 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
     return tuple(call for call in calls if not call.case.measured)
 
 
-def _asked(operation: Operation, call: Call) -> dict[str, JSON]:
+def asked(operation: Operation, call: Call) -> dict[str, JSON]:
+    """A call as the inside takes it: its memory, and where the tensors are."""
     return {
         "memory": base64.b64encode(call.before.raw.tobytes()).decode("ascii"),
         "dtype": call.case.dtype,

@@ -49,6 +49,15 @@ class Case:
         """Of one argument in this case."""
         return tuple(self.sizes[axis] for axis in argument.axes)
 
+    def strides(self, argument: Argument) -> tuple[int, ...]:
+        """In elements: rows are adjacent, or `apart`."""
+        shape = self.shape(argument)
+        return (shape[-1] + self.apart, 1) if len(shape) == 2 else (1,)
+
+    def extent(self, argument: Argument) -> int:
+        """Elements from the first one of an argument to its last."""
+        return 1 + sum((n - 1) * stride for n, stride in zip(self.shape(argument), self.strides(argument), strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

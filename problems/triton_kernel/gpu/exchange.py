@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 
-from problems.triton_kernel.exchange import INSIDE
+from problems.triton_kernel.exchange import INSIDE, asked, cut
 from problems.triton_kernel.gpu import cases as timed_cases
 from problems.triton_kernel.gpu.plans import Plan
+from problems.triton_kernel.judge import Call
 from problems.triton_kernel.operation import Case, Operation
 from tasks.contract import JSON, Cost, Failure, Finished, Job, Limits, Sandbox
 
@@ -63,6 +64,17 @@ class Setting:
     cases: tuple[Case, ...]
     rounds: int
     seed: int
+    checked: tuple[Call, ...] = ()  # smaller calls of odd sizes, run once, whose whole memory comes back
+
+    @property
+    def planned(self) -> tuple[Case, ...]:
+        """What plans are made for: the timed cases, then the checked ones."""
+        return (*self.cases, *(call.case for call in self.checked))
+
+    @property
+    def checked_bytes(self) -> int:
+        """Of the memory of all checked calls."""
+        return sum(call.before.raw.nbytes for call in self.checked)
 
     def rows(self, case: Case) -> int:
         """Looked at in every call."""
@@ -85,6 +97,7 @@ class Timed:
 
     device: Device
     cases: tuple[CaseTimes, ...]
+    checked: Mapping[str, tuple[bytes, ...]]  # by contestant, of each checked call its memory afterwards
 
 
 def seed_of(code: str, seed: int) -> int:
@@ -95,7 +108,8 @@ def seed_of(code: str, seed: int) -> int:
 def run(programs: Mapping[str, Plan], setting: Setting, sandbox: Sandbox) -> Finished | Failure:
     """These contestants and eager torch, in a process of their own that holds one GPU."""
     calls = len(programs) + 1
-    files_mb = 1 + sum(setting.rounds * calls * setting.record_bytes(case) for case in setting.cases) // 2**20
+    looked_at = sum(setting.rounds * calls * setting.record_bytes(case) for case in setting.cases)
+    files_mb = 1 + (looked_at + len(programs) * setting.checked_bytes) // 2**20
     limits = Limits(2.0 * WALL_S, WALL_S, HOST_MB, processes=1024, disk_mb=64, files_mb=files_mb)
     return sandbox.run(Job("", INSIDE, "replaying:compare", _request(programs, setting), limits, "gpu-train", gpus=1))
 
@@ -105,6 +119,7 @@ def _request(programs: Mapping[str, Plan], setting: Setting) -> JSON:
         "operation": setting.operation.eager,
         "programs": {name: dict(plan) for name, plan in programs.items()},
         "cases": [_case(setting, case) for case in setting.cases],
+        "checked": [asked(setting.operation, call) for call in setting.checked],
         "rounds": setting.rounds,
         "warm_up": WARM_UP,
         "seed": setting.seed,
@@ -135,7 +150,13 @@ def read(answer: JSON, files: Mapping[str, bytes], names: Sequence[str], setting
         if len(rows) != setting.rounds * len(everybody) * setting.record_bytes(case):
             raise WrongForm(f"{case.name}: the rows of {setting.rounds} rounds are not all there")
         read_cases.append(_case_times(entry, everybody, setting.rounds, rows))
-    return Timed(_device(found["device"]), tuple(read_cases))
+    checked = {}
+    for name in sorted(names):
+        memory = files.get(f"checked-{name}", b"")
+        if len(memory) != setting.checked_bytes:
+            raise WrongForm(f"the memory of {len(setting.checked)} checked calls is not all there")
+        checked[name] = cut(memory, setting.checked)
+    return Timed(_device(found["device"]), tuple(read_cases), checked)
 
 
 def _case_times(entry: JSON, names: Sequence[str], rounds: int, rows: bytes) -> CaseTimes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite, prod
+from dataclasses import replace
+from math import isfinite
 
 from problems.triton_kernel.exchange import INSIDE, compilation
 from problems.triton_kernel.operation import Case, Operation
 from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
-MOST_KERNELS, MOST_LAUNCHES = 64, 256
+MOST_KERNELS, MOST_LAUNCHES = 256, 256
 MOST_BINARY_BYTES, FILES_MB = 2**20, 16
 MOST_SCRATCH_BYTES = 2**32  # of a case, all pieces together
 MOST_SHARED_BYTES = 227 * 1024
@@ -32,8 +33,8 @@ def recorded(
     code: str, operation: Operation, cases: Sequence[Case], capability: int, limits: Limits, sandbox: Sandbox
 ) -> Plan | Failure:
     """The program's plan for these cases."""
-    asked = compilation(operation, cases, capability)
-    done = sandbox.run(Job(code, INSIDE, "compiling:record", asked, limits, profile="cpu-train"))
+    asked, larger = compilation(operation, cases, capability), replace(limits, files_mb=FILES_MB)
+    done = sandbox.run(Job(code, INSIDE, "compiling:record", asked, larger, profile="cpu-train"))
     if isinstance(done, Failure):
         return done
     try:
@@ -89,7 +90,7 @@ def _plan(plan: JSON, types: Sequence[list[str]], operation: Operation, case: Ca
     launches = _list(found["launches"], MOST_LAUNCHES, "launches")
     if not launches:
         raise Unusable(f"nothing is launched for {case.name}")
-    sizes = {a.name: case.kind.size * prod(case.shape(a)) for a in operation.arguments}
+    sizes = {a.name: case.kind.size * case.extent(a) for a in operation.arguments}
     for launch in launches:
         _launch(launch, types, sizes, scratch)
 

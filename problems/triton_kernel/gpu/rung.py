@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from problems.triton_kernel import catalogue
+from problems.triton_kernel import catalogue, judge
 from problems.triton_kernel.gpu import cases, exchange, plans, verdicts
 from problems.triton_kernel.gpu.exchange import CANDIDATE, SEED, Setting, Timed, WrongForm
 from problems.triton_kernel.gpu.plans import Plan
@@ -53,10 +53,12 @@ class Rung:
     cases: tuple[Case, ...]
     rounds: int
     capability: int
+    tiny: bool = False  # few rows where answers are checked, for tests
 
     def setting(self, code: str, seed: int) -> Setting:
         """Of one program at one seed of the step."""
-        return Setting(self.operation, self.cases, self.rounds, exchange.seed_of(code, seed))
+        checked = judge.calls(self.operation, seed, code, self.tiny)
+        return Setting(self.operation, self.cases, self.rounds, exchange.seed_of(code, seed), checked)
 
 
 def require(rung: Rung) -> str:
@@ -76,10 +78,10 @@ def train(
 ) -> tuple[tuple[Artefact, ...], Cost, str] | Failure:
     """Times and rows of all jobs, in the workspace, with cost and logs. Raises GpuFault."""
     setting = rung.setting(code, seed)
-    plan = plans.recorded(code, rung.operation, setting.cases, rung.capability, limits, sandbox)
+    plan = plans.recorded(code, rung.operation, setting.planned, rung.capability, limits, sandbox)
     if isinstance(plan, Failure):
         return plan
-    own = _seed_plan(rung, limits, sandbox)
+    own = _seed_plan(setting, rung.capability, limits, sandbox)
     artefacts, costs = [], []
     for name, programs in (
         (ALONE_BEFORE, {SEED: own}),
@@ -95,9 +97,9 @@ def train(
     return tuple(artefacts), _sum(costs), _said(plan)
 
 
-def _seed_plan(rung: Rung, limits: Limits, sandbox: Sandbox) -> Plan:
-    code = catalogue.seed(rung.operation.name)
-    found = plans.recorded(code, rung.operation, rung.cases, rung.capability, limits, sandbox)
+def _seed_plan(setting: Setting, capability: int, limits: Limits, sandbox: Sandbox) -> Plan:
+    code = catalogue.seed(setting.operation.name)
+    found = plans.recorded(code, setting.operation, setting.planned, capability, limits, sandbox)
     if isinstance(found, Failure):
         raise GpuFault(f"the seed program's launches cannot be recorded here: {found.reason}")
     return found
@@ -122,10 +124,9 @@ def _kept(name: str, done: Finished, workspace: Workspace) -> list[Artefact]:
 def _timed(name: str, contestants: tuple[str, ...], setting: Setting, workspace: Workspace) -> tuple[Timed, float]:
     """What a job gave, and how long it ran. Raises WrongForm."""
     told = json.loads(workspace.read(f"{name}.json"))
-    files = {}
-    for number in range(len(setting.cases)):
-        if workspace.exists(f"{name}-rows-{number}.bin"):
-            files[f"rows-{number}"] = workspace.read(f"{name}-rows-{number}.bin")
+    wanted = [f"rows-{number}" for number in range(len(setting.cases))] + [f"checked-{each}" for each in contestants]
+    there = [file for file in wanted if workspace.exists(f"{name}-{file}.bin")]
+    files = {file: workspace.read(f"{name}-{file}.bin") for file in there}
     return exchange.read(told["answer"], files, contestants, setting), float(told["wall_s"])
 
 

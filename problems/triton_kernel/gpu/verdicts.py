@@ -14,10 +14,11 @@ from math import prod
 
 import numpy as np
 
-from problems.triton_kernel import dtypes, timing
+from problems.triton_kernel import dtypes, judge, timing
 from problems.triton_kernel.gpu.exchange import CANDIDATE, EAGER, FAULTS, SEED, CaseTimes, Device, Setting, Timed
 from problems.triton_kernel.inside import draws
 from problems.triton_kernel.operation import Case
+from problems.triton_kernel.scoring import described as described_call
 from tasks.contract import JSON, Failure, FailureKind
 
 #: No device reads so much faster than it copies: vendors' peaks lie some 10 to 15% above what a copy reaches.
@@ -64,6 +65,10 @@ def unsteady(alone: Alone, setting: Setting) -> str:
 
 def wrong(timed: Timed, setting: Setting) -> str:
     """What is wrong with the answers of any contestant, the candidate's first; "" if nothing is."""
+    for contestant in _candidate_first(timed.checked):
+        for call, memory in zip(setting.checked, timed.checked[contestant], strict=True):
+            if said := judge.fault(setting.operation, call, memory):
+                return f"{contestant}, on the GPU, {described_call(call)}: {said}"
     for number, case in enumerate(setting.cases):
         for contestant in _candidate_first(timed.cases[number].times):
             if said := _wrong(timed.cases[number], number, case, contestant, setting):

@@ -61,7 +61,10 @@ class Recorder:
     def launches(self, launch: Callable[..., Any], case: dict[str, Any]) -> tuple[list[Launched], Places]:
         """What the program launches for that case."""
         dtype = getattr(torch, case["dtype"])
-        tensors = {name: torch.empty(shape, dtype=dtype, device="meta") for name, shape in case["shapes"].items()}
+        tensors = {
+            name: torch.empty_strided(shape, case["strides"][name], dtype=dtype, device="meta")
+            for name, shape in case["shapes"].items()
+        }
         self.launched = []
         launch(**tensors, **case["scalars"])
         return self.launched, Places({each.untyped_storage()._cdata: name for name, each in tensors.items()})

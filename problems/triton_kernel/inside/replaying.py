@@ -21,6 +21,7 @@ GUARD_BYTES = 512
 ALIGNED_BYTES = 256
 POISON = 255  # of every byte: a NaN in each of the types
 WHOLE = {2: torch.int16, 4: torch.int32}
+Call = Callable[[], Any]
 Handed = tuple[dict[str, Any], dict[str, bytes]]
 
 
@@ -41,6 +42,10 @@ def compared(device: Any, request: dict[str, Any]) -> Handed:
         found = _Case(device, programs, request, number)
         cases.append(found.run())
         files[f"rows-{number}"] = b"".join(found.rows)
+    for name, program in programs.items():
+        files[f"checked-{name}"] = b"".join(
+            _checked(device, program, len(cases) + number, call) for number, call in enumerate(request["checked"])
+        )
     return {"device": facts, "cases": cases}, files
 
 
@@ -52,6 +57,45 @@ class _Program:
         binaries = [base64.b64decode(each) for each in described["binaries"]]
         self.kernels = [device.kernel(*each) for each in zip(self.described, binaries, strict=True)]
 
+    def calls(self, device: Any, number: int, places: dict[str, torch.Tensor]) -> tuple[list[Call], list[torch.Tensor]]:
+        """The launches of a case, ready to go, and their scratch. `places`: the bytes from each tensor's start on."""
+        plan = self.plans[number]
+        pieces = [aligned(device, size) for size in plan["scratch"]]
+        return [self._call(device, launch, places, pieces) for launch in plan["launches"]], pieces
+
+    def _call(
+        self, device: Any, launch: dict[str, Any], places: dict[str, torch.Tensor], pieces: list[torch.Tensor]
+    ) -> Call:
+        values = []
+        for kind, what, *offset in launch["arguments"]:
+            if kind == "number":
+                values.append(what)
+            else:
+                values.append((pieces[what] if kind == "scratch" else places[what])[offset[0] :])
+        number = launch["kernel"]
+        call: Call = device.call(self.kernels[number], self.described[number], launch["grid"], values)
+        return call
+
+
+def _checked(device: Any, program: _Program, number: int, call: dict[str, Any]) -> bytes:
+    """The memory after one call that is not timed, made and judged outside."""
+    content = base64.b64decode(call["memory"])
+    memory = aligned(device, len(content))
+    memory.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    size = getattr(torch, call["dtype"]).itemsize
+    places = {name: memory[size * where["offset"] :] for name, where in call["tensors"].items()}
+    calls, _ = program.calls(device, number, places)
+    for each in calls:
+        each()
+    return memory.cpu().numpy().tobytes()
+
+
+def aligned(device: Any, count: int) -> torch.Tensor:
+    """So many bytes, poisoned."""
+    space = torch.full((count + ALIGNED_BYTES,), POISON, dtype=torch.uint8, device=device.place)
+    start = -space.data_ptr() % ALIGNED_BYTES
+    return space[start : start + count]
+
 
 class _Case:
     """One case: its memory, the contestants' launches in it, what was seen."""
@@ -62,9 +106,11 @@ class _Case:
         self.dtype = getattr(torch, self.case["dtype"])
         self.memory, self.tensors, self.guards = self._laid_out()
         self.scratch: list[torch.Tensor] = []
-        self.calls: dict[str, list[Callable[[], Any]]] = {
-            name: self._launches(program) for name, program in programs.items()
-        }
+        places = {name: tensor.view(-1).view(torch.uint8) for name, tensor in self.tensors.items()}
+        self.calls: dict[str, list[Call]] = {}
+        for name, program in programs.items():
+            self.calls[name], pieces = program.calls(device, number, places)
+            self.scratch += pieces
         self.calls["eager"] = [self._eager()]
         self.rows: list[bytes] = []
 
@@ -79,40 +125,14 @@ class _Case:
             at = end + -end % ALIGNED_BYTES
             guards.append((end, at))
         guards.append((at, at + GUARD_BYTES))
-        memory = self._bytes(at + GUARD_BYTES)
+        memory = aligned(self.device, at + GUARD_BYTES)
         tensors = {
             name: memory[first : first + size * torch.Size(shape).numel()].view(self.dtype).view(shape)
             for name, (first, shape) in places.items()
         }
         return memory, tensors, guards
 
-    def _bytes(self, count: int) -> torch.Tensor:
-        """Aligned."""
-        space = torch.empty(count + ALIGNED_BYTES, dtype=torch.uint8, device=self.device.place)
-        start = -space.data_ptr() % ALIGNED_BYTES
-        return space[start : start + count]
-
-    def _launches(self, program: _Program) -> list[Callable[[], Any]]:
-        plan = program.plans[self.number]
-        pieces = [self._bytes(size) for size in plan["scratch"]]
-        self.scratch += pieces
-        return [self._launch(program, each, pieces) for each in plan["launches"]]
-
-    def _launch(self, program: _Program, launch: dict[str, Any], pieces: list[torch.Tensor]) -> Callable[[], Any]:
-        values = []
-        for kind, what, *offset in launch["arguments"]:
-            if kind == "number":
-                values.append(what)
-            else:
-                piece = pieces[what] if kind == "scratch" else self.tensors[what].view(-1).view(torch.uint8)
-                values.append(piece[offset[0] :])
-        number = launch["kernel"]
-        call: Callable[[], Any] = self.device.call(
-            program.kernels[number], program.described[number], launch["grid"], values
-        )
-        return call
-
-    def _eager(self) -> Callable[[], Any]:
+    def _eager(self) -> Call:
         launch = eager(self.request["operation"])
         return lambda: launch(**self.tensors, **self.case["scalars"])
 

@@ -18,6 +18,7 @@ from problems.triton_kernel.exchange import INSIDE
 from problems.triton_kernel.gpu import exchange, rung, verdicts
 from problems.triton_kernel.gpu.exchange import CANDIDATE, EAGER, SEED, Setting
 from tasks.contract import Failure, Finished, Job, Sandbox, Workspace
+from tests.problems.triton_kernel.test_parts import answered
 
 PLAYED = Path(__file__).parent / "played"
 LAUNCHES = {SEED: 3.0, EAGER: 2.0, CANDIDATE: 1.0}  # milliseconds, made up
@@ -38,6 +39,8 @@ def answer(setting: Setting, names: tuple[str, ...]) -> tuple[dict[str, Any], di
             _record(setting, number, at, place) for at in range(setting.rounds) for place in range(len(everybody))
         )
         assert len(files[f"rows-{number}"]) == setting.rounds * len(everybody) * setting.record_bytes(case)
+    for name in names:
+        files[f"checked-{name}"] = b"".join(answered(call, setting.operation.name) for call in setting.checked)
     device = {"name": "made up", "capability": 90, "torch": "2", "copied_bytes_per_ms": 1e6}
     return {"device": device, "cases": cases}, files
 

@@ -29,7 +29,7 @@ from tests.problems.triton_kernel.test_zoo import programs
 
 CAMPAIGN = Path(__file__).parents[3] / "campaigns/triton-kernel-gpu.toml"
 NORM = catalogue.operation("add_rms_norm")
-TINY = Rung(NORM, cases.timed(NORM, tiny=True), 12, 90)
+TINY = Rung(NORM, cases.timed(NORM, tiny=True), 12, 90, tiny=True)
 CODE = "a program"
 INVALID, CHEATING = FailureKind.INVALID, FailureKind.CHEATING
 OPTIONS = {"tiny": True, "rounds": 12, "fitness": "speedup"}
@@ -213,6 +213,17 @@ def test_one_wrong_element_in_one_round_is_seen(
     workspace.write(name, bytes(content))
     found = refused(workspace)
     assert (found.kind, f"{contestant}, round 8: 1 of" in found.reason) == (INVALID, True), found
+
+
+@pytest.mark.parametrize("contestant", [CANDIDATE, SEED])
+def test_odd_sizes_are_checked_on_the_gpu_too(contestant: str, workspace: UriWorkspace) -> None:
+    name = f"{rung.BESIDE}-checked-{contestant}.bin"
+    content = bytearray(workspace.read(name))
+    content[-1] ^= 0x40  # behind the last tensor of the last case
+    workspace.write(name, bytes(content))
+    found = refused(workspace)
+    assert f"{contestant}, on the GPU, zero rows" in found.reason
+    assert "1 elements outside of the tensors were written" in found.reason
 
 
 def test_inputs_of_another_call_are_not_taken(setting: Setting, workspace: UriWorkspace) -> None:
