@@ -88,7 +88,6 @@ class TritonKernel(BaseDomain):
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("laptop", "gpu")
     preload: ClassVar[tuple[str, ...]] = ("torch",)  # not triton: TRITON_INTERPRET is set in the job, before its import
-    deterministic: ClassVar[bool] = True  # the inputs are fresh each time, the counts of a right program are not
     entry: ClassVar[str] = "launch"
 
     def __init__(self, options: TritonKernelOptions | None = None) -> None:
@@ -97,6 +96,11 @@ class TritonKernel(BaseDomain):
         missing = [name for name in ("torch", "triton") if importlib.util.find_spec(name) is None]
         if missing:
             raise TritonMissing(f"{' and '.join(missing)} missing: install the extra `triton-kernel` (Linux only)")
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether two seeds give one score: inputs are fresh each time, counts of a right program are not, times are."""
+        return self.options.fitness == "traffic_efficiency"
 
     @property
     def operation(self) -> Operation:
@@ -251,22 +255,22 @@ class TritonKernel(BaseDomain):
         return Measurements(metrics, breakdown, trained.logs, trained.cost, trained.artefacts)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
-        """The speed-up over the seed where times were measured, with an error from its interval; else the efficiency.
+        """The fitness that was chosen: a speed-up with the error of its interval, or the efficiency.
 
-        The counts do not depend on the inputs, so they have no error.
+        Counts do not depend on the inputs, so they have no error. What was not measured is a failure.
         """
         if not evaluations:
             return Failure(FailureKind.INVALID, "there is no evaluation to score")
-        timed = [each.metrics for each in evaluations if "speedup" in each.metrics]
-        if timed and len(timed) < len(evaluations):
-            return Failure(FailureKind.INVALID, "some evaluations have times and others have none")
-        if timed:
-            count = len(gpu_cases.TIMED)
-            errors = [verdicts.spread(each["speedup_low"], each["speedup_high"], count) for each in timed]
-            fitness = sum(each["speedup"] for each in timed) / len(timed)
-            return Score(fitness, math.sqrt(sum(error**2 for error in errors)) / len(timed), len(timed))
-        values = [each.metrics["traffic_efficiency"] for each in evaluations]
-        return Score(sum(values) / len(values), None, len(values))
+        name, count = self.options.fitness, len(evaluations)
+        if any(name not in each.metrics for each in evaluations):
+            return Failure(FailureKind.INVALID, f"an evaluation has no {name}: it was made at another rung")
+        fitness = sum(each.metrics[name] for each in evaluations) / count
+        if name == "traffic_efficiency":
+            return Score(fitness, None, count)
+        cases = len(gpu_cases.TIMED)
+        found = [each.metrics for each in evaluations]
+        errors = [verdicts.spread(each["speedup_low"], each["speedup_high"], cases) for each in found]
+        return Score(fitness, math.sqrt(sum(error**2 for error in errors)) / count, count)
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
         """How many launches, and how many programs, each in [0, 1]."""

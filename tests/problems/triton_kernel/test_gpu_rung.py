@@ -285,8 +285,13 @@ def test_scores_of_times_have_the_error_of_their_interval() -> None:
     assert isinstance(score, Score)
     assert score.fitness == 2.0
     assert score.standard_error == pytest.approx(0.1 / 2.394 / np.sqrt(2.0), rel=1e-3)
-    mixed = domain().score([one, replace(one, metrics={"traffic_efficiency": 0.5})], None)
+    untimed = replace(one, metrics={"traffic_efficiency": 0.5})
+    mixed = domain().score([one, untimed], None)
     assert isinstance(mixed, Failure)
+    assert "no speedup" in mixed.reason
+    assert domain(fitness="traffic_efficiency").score([one, untimed], None) == Score(0.5, None, 2)
+    assert domain(fitness="traffic_efficiency").deterministic
+    assert not domain().deterministic
 
 
 # ---- the whole way, in the interpreter, with a clock that is made up
