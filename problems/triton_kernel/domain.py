@@ -99,7 +99,7 @@ class TritonKernel(BaseDomain):
 
     @property
     def deterministic(self) -> bool:
-        """Whether two seeds give one score: inputs are fresh each time, counts of a right program are not, times are."""
+        """Whether two seeds give one score: counts of a right program stay the same on fresh inputs, times do not."""
         return self.options.fitness == "traffic_efficiency"
 
     @property
@@ -116,6 +116,7 @@ class TritonKernel(BaseDomain):
                 signature=operation.signature,
                 outputs=" and ".join(f"`{argument.name}`" for argument in operation.outputs),
                 cpu_s=self.options.cpu_s,
+                capability=self.options.compute_capability / 10,
             ),
             seed_program=catalogue.seed(operation.name),
             items=knowledge.items(operation.name),

@@ -28,7 +28,8 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
   `math`, `torch.empty`. No other import, no lists, dictionaries, comprehensions or f-strings, no classes, no try, no
   assignment to attributes or entries, no autotuning, no printing. At the top level only functions and constants.
 - A kernel is launched by its own name, with its parameters and, if wanted, num_warps, num_stages, maxnreg; no `**`.
-- Kernels are compiled for a GPU (compute capability 9.0) before they are interpreted: both have to accept them.
+- Kernels are compiled for a GPU (compute capability {capability:.1f}) before they are interpreted: both have to accept
+  them. For that, `launch` is called with tensors that have shapes and no values: allocate scratch with device=x.device.
 - At most 32768 elements in one load or store of a program. About {cpu_s:g} CPU seconds for all calls together.
 """
 NOTES = (
