@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import shutil
@@ -23,10 +22,19 @@ from tests.problems.triton_kernel.test_parts import answered
 PLAYED = Path(__file__).parent / "played"
 LAUNCHES = {SEED: 3.0, EAGER: 2.0, CANDIDATE: 1.0}  # milliseconds, made up
 MACHINE = {"capability": 90.0, "copied_bytes_per_ms": 1e6, "slower": 1.0}
+ANSWERED: dict[tuple[int, tuple[str, ...]], tuple[str, dict[str, bytes]]] = {}
 
 
 def answer(setting: Setting, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What a right and honest job would answer."""
+    """What a right and honest job would answer. Kept as text, so that nobody changes another test's."""
+    if (setting.seed, names) not in ANSWERED:
+        said, files = _answer(setting, names)
+        ANSWERED[setting.seed, names] = json.dumps(said), files
+    text, files = ANSWERED[setting.seed, names]
+    return json.loads(text), dict(files)
+
+
+def _answer(setting: Setting, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, bytes]]:
     everybody = sorted({*names, EAGER})
     cases, files = [], {}
     for number, case in enumerate(setting.cases):
@@ -77,7 +85,6 @@ class MadeUp:
         shutil.copytree(INSIDE, self.adapter, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(PLAYED / "played.py", self.adapter)
         self.timed: list[Job] = []
-        self.fails: dict[int, Failure] = {}  # by the number of the timing job
 
     @property
     def tier(self) -> str:
@@ -87,8 +94,6 @@ class MadeUp:
         if job.profile != "gpu-train":
             return self._other(job)
         self.timed.append(job)
-        if len(self.timed) in self.fails:
-            return self.fails[len(self.timed)]
         assert isinstance(job.request, dict)
         assert (job.gpus, job.code, job.adapter, job.entry) == (1, "", INSIDE, "replaying:compare")
         request = {**job.request, "sources": {**self.sources}, "machine": {**self.machine}}
@@ -104,8 +109,3 @@ class MadeUp:
             for binary in done.files.values():
                 self.sources[hashlib.sha256(binary).hexdigest()] = job.code
         return done
-
-
-def binary(plan: Mapping[str, Any], number: int = 0) -> bytes:
-    """Of a plan's kernel."""
-    return base64.b64decode(plan["binaries"][number])
