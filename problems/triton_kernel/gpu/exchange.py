@@ -64,6 +64,7 @@ class Setting:
     cases: tuple[Case, ...]
     rounds: int
     seed: int
+    capability: int
     checked: tuple[Call, ...] = ()  # smaller calls of odd sizes, run once, whose whole memory comes back
 
     @property
@@ -123,6 +124,7 @@ def _request(programs: Mapping[str, Plan], setting: Setting) -> JSON:
         "rounds": setting.rounds,
         "warm_up": WARM_UP,
         "seed": setting.seed,
+        "capability": setting.capability,
     }
 
 
@@ -156,7 +158,7 @@ def read(answer: JSON, files: Mapping[str, bytes], names: Sequence[str], setting
         if len(memory) != setting.checked_bytes:
             raise WrongForm(f"the memory of {len(setting.checked)} checked calls is not all there")
         checked[name] = cut(memory, setting.checked)
-    return Timed(_device(found["device"]), tuple(read_cases), checked)
+    return Timed(device(found), tuple(read_cases), checked)
 
 
 def _case_times(entry: JSON, names: Sequence[str], rounds: int, rows: bytes) -> CaseTimes:
@@ -188,7 +190,9 @@ def _faults(entry: JSON) -> Mapping[str, int]:
     return {name: int(str(count)) for name, count in counts.items()}
 
 
-def _device(entry: JSON) -> Device:
+def device(answer: JSON) -> Device:
+    """Of any answer, also where nothing was timed. Raises WrongForm."""
+    entry = _fields(answer, {"device", "cases"})["device"]
     found = _fields(entry, {"name", "capability", "torch", "copied_bytes_per_ms"})
     if type(found["capability"]) is not int:
         raise WrongForm("a compute capability is a whole number")

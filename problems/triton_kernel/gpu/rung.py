@@ -58,7 +58,8 @@ class Rung:
     def setting(self, code: str, seed: int) -> Setting:
         """Of one program at one seed of the step."""
         checked = judge.calls(self.operation, seed, code, self.tiny)
-        return Setting(self.operation, self.cases, self.rounds, exchange.seed_of(code, seed), checked)
+        key = exchange.seed_of(code, seed)
+        return Setting(self.operation, self.cases, self.rounds, key, self.capability, checked)
 
 
 def require(rung: Rung) -> str:
@@ -91,9 +92,11 @@ def train(
         done = exchange.run(programs, setting, sandbox)
         if isinstance(done, Failure):
             return _attributed(name, done, own, setting, sandbox)
+        if name != BESIDE:
+            _require_capability(done, rung.capability)
         costs.append(exchange.cost(done))
         artefacts += _kept(name, done, workspace)
-    require_fit(_alone(setting, workspace), rung, setting)
+    require_fit(_alone(setting, workspace), setting)
     return tuple(artefacts), _sum(costs), _said(plan)
 
 
@@ -103,6 +106,19 @@ def _seed_plan(setting: Setting, capability: int, limits: Limits, sandbox: Sandb
     if isinstance(found, Failure):
         raise GpuFault(f"the seed program's launches cannot be recorded here: {found.reason}")
     return found
+
+
+def _require_capability(done: Finished, wanted: int) -> None:
+    """Raises NoGpu where kernels are compiled for another kind of GPU, GpuFault for no answer."""
+    try:
+        found = exchange.device(done.answer)
+    except WrongForm as error:
+        raise GpuFault(f"a timing job without a candidate gave no times: {error}") from None
+    if found.capability != wanted:
+        raise NoGpu(
+            f"{found.name} has compute capability {found.capability / 10:.1f}, and kernels are compiled for "
+            f"{wanted / 10:.1f}: set options.compute_capability = {found.capability}"
+        )
 
 
 def _attributed(name: str, failure: Failure, own: Plan, setting: Setting, sandbox: Sandbox) -> Failure:
@@ -139,13 +155,8 @@ def _alone(setting: Setting, workspace: Workspace) -> Alone:
     return Alone(before, after)
 
 
-def require_fit(alone: Alone, rung: Rung, setting: Setting) -> None:
-    """The seed is right and the device steady, and of the kind that kernels were compiled for. Raises GpuFault."""
-    if alone.device.capability != rung.capability:
-        raise NoGpu(
-            f"{alone.device.name} has compute capability {alone.device.capability / 10:.1f}, and kernels are compiled "
-            f"for {rung.capability / 10:.1f}: set options.compute_capability = {alone.device.capability}"
-        )
+def require_fit(alone: Alone, setting: Setting) -> None:
+    """The seed is right, and the device steady. Raises GpuFault."""
     for each in (alone.before, alone.after):
         if said := verdicts.wrong(each, setting):
             raise GpuFault(f"a timing job without a candidate gave a wrong answer: {said}")
@@ -159,7 +170,7 @@ def benchmark(
     """Metrics, what each case gave, and a line for people. Raises GpuFault."""
     setting = rung.setting(code, seed)
     alone = _alone(setting, workspace)
-    require_fit(alone, rung, setting)
+    require_fit(alone, setting)
     try:
         beside, wall_s = _timed(BESIDE, (SEED, CANDIDATE), setting, workspace)
     except WrongForm as error:

@@ -189,10 +189,7 @@ def _median_ms(found: CaseTimes, name: str) -> float:
 
 def measured(beside: Timed, alone: Alone, setting: Setting) -> tuple[dict[str, float], dict[str, JSON]]:
     """Metrics as geometric means over the cases, and what each of them gave."""
-    rows = [
-        _row(found, case, alone.copied_bytes_per_ms, setting)
-        for found, case in zip(beside.cases, setting.cases, strict=True)
-    ]
+    rows = [_row(beside.cases[number], number, alone, setting) for number in range(len(setting.cases))]
     metrics = {name: statistics.geometric_mean([row[name] for row in rows]) for name in rows[0]}
     return metrics, {case.name: dict(row) for case, row in zip(setting.cases, rows, strict=True)}
 
@@ -202,19 +199,27 @@ def level(setting: Setting) -> float:
     return 1.0 - 0.05 / len(setting.cases)
 
 
-def _row(found: CaseTimes, case: Case, copied_bytes_per_ms: float, setting: Setting) -> dict[str, float]:
+def _row(found: CaseTimes, number: int, alone: Alone, setting: Setting) -> dict[str, float]:
     times = {name: [took.device_ms for took in each] for name, each in found.times.items()}
-    over_seed = timing.speed_up(times[SEED], times[CANDIDATE], level(setting))
+    over = {name: timing.speed_up(times[name], times[CANDIDATE], level(setting)) for name in (SEED, EAGER)}
+    share = {name: _not_slowed(found, number, name, alone) for name in over}
     took_ms = statistics.median(times[CANDIDATE])
+    copied_ms = setting.operation.floor_bytes(setting.cases[number]) / alone.copied_bytes_per_ms
     return {
-        "speedup": over_seed.value,
-        "speedup_low": over_seed.low,
-        "speedup_high": over_seed.high,
-        "speedup_over_eager": timing.speed_up(times[EAGER], times[CANDIDATE], level(setting)).value,
+        "speedup": share[SEED] * over[SEED].value,
+        "speedup_low": share[SEED] * over[SEED].low,
+        "speedup_high": share[SEED] * over[SEED].high,
+        "speedup_over_eager": share[EAGER] * over[EAGER].value,
         "time_us": 1e3 * took_ms,
         "seed_time_us": 1e3 * statistics.median(times[SEED]),
-        "floor_fraction": setting.operation.floor_bytes(case) / copied_bytes_per_ms / took_ms,
+        "floor_fraction": copied_ms / took_ms,
     }
+
+
+def _not_slowed(found: CaseTimes, number: int, name: str, alone: Alone) -> float:
+    """What is left of a speed-up over something that is slower beside the candidate than without it."""
+    without = max(_median_ms(each.cases[number], name) for each in (alone.before, alone.after))
+    return min(1.0, without / _median_ms(found, name))
 
 
 def spread(low: float, high: float, cases: int) -> float:

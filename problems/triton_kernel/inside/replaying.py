@@ -33,10 +33,12 @@ def compare(candidate_path: str, request: dict[str, Any]) -> Handed:
 
 
 def compared(device: Any, request: dict[str, Any]) -> Handed:
-    """All cases, one after the other."""
+    """All cases, one after the other; none on a GPU that the kernels were not compiled for."""
     torch.set_num_threads(1)
-    programs = {name: _Program(device, each) for name, each in request["programs"].items()}
     facts = device.facts()
+    if facts["capability"] != request["capability"]:
+        return {"device": facts, "cases": []}, {}
+    programs = {name: _Program(device, each) for name, each in request["programs"].items()}
     cases, files = [], {}
     for number in range(len(request["cases"])):
         found = _Case(device, programs, request, number)

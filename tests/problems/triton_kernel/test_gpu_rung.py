@@ -139,11 +139,6 @@ def change(workspace: UriWorkspace, name: str, how: Change) -> None:
     workspace.write(f"{name}.json", json.dumps(told).encode())
 
 
-def everywhere(workspace: UriWorkspace, how: Change) -> None:
-    for name in (rung.ALONE_BEFORE, rung.BESIDE, rung.ALONE_AFTER):
-        change(workspace, name, how)
-
-
 def refused(workspace: UriWorkspace) -> Failure:
     found = rung.benchmark(CODE, 7, TINY, workspace)
     assert isinstance(found, Failure), found
@@ -274,10 +269,13 @@ def test_what_is_wrong_without_a_candidate_is_the_machines(how: Change, words: s
         rung.benchmark(CODE, 7, TINY, workspace)
 
 
-def test_kernels_for_another_gpu_are_not_timed(workspace: UriWorkspace) -> None:
-    everywhere(workspace, lambda told: told["answer"]["device"].update(capability=80))
-    with pytest.raises(NoGpu, match=r"made up has compute capability 8\.0.*set options\.compute_capability = 80"):
-        rung.benchmark(CODE, 7, TINY, workspace)
+def test_a_seed_that_is_slower_beside_a_candidate_gives_it_nothing(workspace: UriWorkspace) -> None:
+    change(workspace, rung.BESIDE, lambda told: case(told)["times"].update(seed=[[3.6, 9.0]] * 12))
+    found = rung.benchmark(CODE, 7, TINY, workspace)
+    assert not isinstance(found, Failure), found
+    narrow: Any = found[1]["narrow"]
+    assert narrow["seed_time_us"] == pytest.approx(3600.0)
+    assert narrow["speedup"] == pytest.approx(3.0, rel=0.01)
 
 
 def test_inputs_and_rows_are_others_for_each_program_seed_and_call(setting: Setting) -> None:
@@ -314,6 +312,7 @@ class Scripted:
     """A sandbox whose timing jobs are honest, but for some that fail."""
 
     tier = "none"
+    another = False  # GPU
 
     def __init__(self, setting: Setting, fails: set[int]) -> None:
         self.setting, self.fails, self.number = setting, fails, 0
@@ -322,9 +321,12 @@ class Scripted:
         assert isinstance(job.request, dict)
         assert isinstance(job.request["programs"], dict)
         self.number += 1
+        assert job.request["capability"] == 90
         if self.number in self.fails:
             return Failure(FailureKind.CRASH, "an illegal memory access")
         said, files = answer(self.setting, tuple(job.request["programs"]))
+        if self.another:
+            said, files = {"device": {**said["device"], "capability": 80}, "cases": []}, {}
         return Finished(said, files=files, cost=Cost(cpu_s=2.0, wall_s=60.0, peak_memory_mb=10.0))
 
 
@@ -352,6 +354,15 @@ def test_a_failure_is_the_programs_only_if_the_gpu_works_without_it(setting: Set
     for fails in ({1}, {2, 3}, {3}):
         with pytest.raises(GpuFault, match="does not work on this GPU, without a candidate in the job: an illegal"):
             trained(setting, fails, tmp_path)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_another_gpu_is_named_before_anything_is_timed(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scripted, "another", True)
+    with pytest.raises(NoGpu, match=r"made up has compute capability 8\.0.*set options\.compute_capability = 80"):
+        trained(setting, set(), tmp_path)
 
 
 @pytest.mark.usefixtures("a_gpu")
