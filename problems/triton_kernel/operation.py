@@ -77,7 +77,7 @@ class Operation:
     reference: Callable[[Doubled, Mapping[str, float]], Doubled]
     cases: Callable[[np.random.Generator], Sequence[Case]]
     flops: Callable[[Mapping[str, int]], int]
-    eager: str  # the name of the torch operation that timings are compared with (inside/timing.py)
+    eager: str  # the name of the torch operation that timings are compared with (inside/eager.py)
 
     @property
     def inputs(self) -> tuple[Argument, ...]:
