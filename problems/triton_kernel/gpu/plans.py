@@ -13,7 +13,7 @@ from math import isfinite
 
 from problems.triton_kernel.exchange import INSIDE, compilation
 from problems.triton_kernel.operation import Case, Operation
-from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Limits, Sandbox
+from tasks.contract import JSON, Cost, Failure, FailureKind, Finished, Job, Limits, Sandbox
 
 MOST_KERNELS, MOST_LAUNCHES = 256, 256
 MOST_BINARY_BYTES, FILES_MB = 2**20, 16
@@ -31,14 +31,14 @@ class Unusable(ValueError):
 
 def recorded(
     code: str, operation: Operation, cases: Sequence[Case], capability: int, limits: Limits, sandbox: Sandbox
-) -> Plan | Failure:
-    """The program's plan for these cases."""
+) -> tuple[Plan, Cost] | Failure:
+    """The program's plan for these cases, and what recording it took."""
     asked, larger = compilation(operation, cases, capability), replace(limits, files_mb=FILES_MB)
     done = sandbox.run(Job(code, INSIDE, "compiling:record", asked, larger, profile="cpu-train"))
     if isinstance(done, Failure):
         return done
     try:
-        return read(done, operation, cases)
+        return read(done, operation, cases), done.cost
     except Unusable as error:
         return Failure(FailureKind.INVALID, f"what the program launches cannot be timed: {error}")
 

@@ -79,11 +79,12 @@ def train(
 ) -> tuple[tuple[Artefact, ...], Cost, str] | Failure:
     """Times and rows of all jobs, in the workspace, with cost and logs. Raises GpuFault."""
     setting = rung.setting(code, seed)
-    plan = plans.recorded(code, rung.operation, setting.planned, rung.capability, limits, sandbox)
-    if isinstance(plan, Failure):
-        return plan
-    own = _seed_plan(setting, rung.capability, limits, sandbox)
-    artefacts, costs = [], []
+    own = _seed_plan(setting, limits, sandbox)
+    recorded = plans.recorded(code, setting.operation, setting.planned, setting.capability, limits, sandbox)
+    if isinstance(recorded, Failure):
+        return recorded
+    plan, cost = recorded
+    artefacts, costs = [], [cost]
     for name, programs in (
         (ALONE_BEFORE, {SEED: own}),
         (BESIDE, {SEED: own, CANDIDATE: plan}),
@@ -100,12 +101,13 @@ def train(
     return tuple(artefacts), _sum(costs), _said(plan)
 
 
-def _seed_plan(setting: Setting, capability: int, limits: Limits, sandbox: Sandbox) -> Plan:
+def _seed_plan(setting: Setting, limits: Limits, sandbox: Sandbox) -> Plan:
+    """First of all: what does not record the seed is no candidate's fault. Raises GpuFault."""
     code = catalogue.seed(setting.operation.name)
-    found = plans.recorded(code, setting.operation, setting.planned, capability, limits, sandbox)
+    found = plans.recorded(code, setting.operation, setting.planned, setting.capability, limits, sandbox)
     if isinstance(found, Failure):
         raise GpuFault(f"the seed program's launches cannot be recorded here: {found.reason}")
-    return found
+    return found[0]
 
 
 def _require_capability(done: Finished, wanted: int) -> None:

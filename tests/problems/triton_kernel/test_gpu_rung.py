@@ -333,7 +333,7 @@ class Scripted:
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     plan: plans.Plan = {"kernels": [], "binaries": [], "plans": []}
-    monkeypatch.setattr(plans, "recorded", lambda *arguments: plan)
+    monkeypatch.setattr(plans, "recorded", lambda *arguments: (plan, Cost(cpu_s=1.0)))
 
 
 def trained(setting: Setting, fails: set[int], folder: Path) -> Any:
@@ -344,7 +344,7 @@ def trained(setting: Setting, fails: set[int], folder: Path) -> Any:
 def test_honest_jobs_are_kept_and_paid_for(setting: Setting, tmp_path: Path) -> None:
     artefacts, cost, _ = trained(setting, set(), tmp_path)
     assert len(artefacts) == 3 * 4 + 1 + 3  # an answer, three cases, the seed's memory; once the candidate's
-    assert (cost.cpu_s, cost.gpu_s, cost.peak_memory_mb) == (6.0, 180.0, 10.0)
+    assert (cost.cpu_s, cost.gpu_s, cost.peak_memory_mb) == (7.0, 180.0, 10.0)
 
 
 @pytest.mark.usefixtures("recorded")
@@ -354,6 +354,14 @@ def test_a_failure_is_the_programs_only_if_the_gpu_works_without_it(setting: Set
     for fails in ({1}, {2, 3}, {3}):
         with pytest.raises(GpuFault, match="does not work on this GPU, without a candidate in the job: an illegal"):
             trained(setting, fails, tmp_path)
+
+
+def test_a_machine_that_does_not_record_the_seed_is_to_blame(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "recorded", lambda *arguments: Failure(FailureKind.INVALID, "ptxas is missing"))
+    with pytest.raises(GpuFault, match=r"the seed program's launches cannot be recorded here: ptxas is missing"):
+        trained(setting, set(), tmp_path)
 
 
 @pytest.mark.usefixtures("recorded")
