@@ -123,3 +123,26 @@ def test_keys_make_unrelated_numbers() -> None:
     assert (
         len({draws.key(seed, case, number) for seed in range(5) for case in range(5) for number in range(-3, 5)}) == 200
     )
+
+
+def test_the_first_event_waits_behind_the_writing_of_the_cache(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            done.append("event" if device.space.sum() == 0 else "event too early")
+
+        def elapsed_time(self, other: Event) -> float:
+            return 0.25
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("wait"))
+    device = cuda.Cuda(Driver())
+    device.space.fill_(1)
+    device_ms, host_ms = device.timed([lambda: done.append("first"), lambda: done.append("second")])
+    assert done == ["wait", "event", "first", "second", "event", "wait"]
+    assert device_ms == 0.25
+    assert 0.0 < host_ms < 60_000.0
