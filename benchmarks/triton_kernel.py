@@ -2,34 +2,37 @@
 
     python -m benchmarks.triton_kernel                                  add_rms_norm, bfloat16, 4096 x 4096
     python -m benchmarks.triton_kernel --operation softmax --columns 1000
-    python -m benchmarks.triton_kernel best.py --unconfined             a program that you have read: in no sandbox
+    python -m benchmarks.triton_kernel best.py                          also a program in the language of candidates
 
-Speed-ups are paired: contestants take turns in random order, round by round, on inputs of that round, with L2 flushed,
-and the output of every timed call is checked (problems/triton_kernel/on_gpu.py says what that does not cover). Without
-a CUDA device every row says so, the floor from arithmetic is printed all the same, and the exit code is 0: nothing is
-estimated. A wrong answer ends the comparison with exit code 1.
+It is the path of the rung `gpu` (problems/triton_kernel/gpu): programs are recorded and their kernels timed in the
+sandbox, in turns with the seed and eager torch, and compared with float64 outside; so the numbers are what a campaign
+would see. Without a GPU every row says so, the floor from arithmetic is printed all the same, and the exit code is 0:
+nothing is estimated. Never run on a GPU yet.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import importlib.util
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from problems.triton_kernel import catalogue, knowledge, rules, timing
 from problems.triton_kernel.dtypes import KINDS
+from problems.triton_kernel.gpu import rung as gpu_rung
+from problems.triton_kernel.gpu.rung import Rung
 from problems.triton_kernel.operation import Case, Operation
+from tasks.artefacts import UriWorkspace
+from tasks.contract import Failure, Limits, MachineFault
 from tasks.recombine import genome as genomes
 from tasks.recombine.render import render
+from tasks.sandbox import open_sandbox
 
-NO_DEVICE = "not measured: no CUDA device"
+NOT_MEASURED = "not measured"
 H100_TB_S = 3.35  # SXM, from its data sheet; an H200 has 4.8
 BLOCKS = ("one_launch_held", "one_launch_tiles")
+FEWEST_ROUNDS = 12
+LIMITS = Limits(120.0, 480.0, 2048, processes=32)
 
 
 def main() -> int:
@@ -48,31 +51,29 @@ def main() -> int:
         if issues := rules.issues(code, catalogue.arguments(operation)):
             print(f"{name} is refused: {issues[0].message} (line {issues[0].line})")
             return 1
-    return _compare(operation, case, sources, floor_ms, arguments.rounds)
+    return _compare(Rung(operation, (case,), arguments.rounds, arguments.capability), sources)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("programs", nargs="*", type=Path, help="programs in the language of candidates")
-    parser.add_argument("--unconfined", action="store_true", help="run these programs without a sandbox")
     parser.add_argument("--operation", choices=sorted(catalogue.OPERATIONS), default="add_rms_norm")
     parser.add_argument("--rows", type=int, default=4096)
     parser.add_argument("--columns", type=int, default=4096)
     parser.add_argument("--dtype", choices=sorted(KINDS), default="bfloat16")
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--capability", type=int, default=90, help="compute capability of the GPU, times ten")
     parser.add_argument("--bandwidth-tb-s", type=float, default=H100_TB_S)
     found = parser.parse_args()
-    if found.programs and not found.unconfined:
-        parser.error("programs run without a sandbox here: read them, then say --unconfined")
-    if found.rounds < timing.FEWEST:
-        parser.error(f"an interval takes at least {timing.FEWEST} rounds")
+    if found.rounds < FEWEST_ROUNDS:
+        parser.error(f"at least {FEWEST_ROUNDS} rounds")
     return found
 
 
 def _case(operation: Operation, arguments: argparse.Namespace) -> Case:
     scalars = {"eps": 1e-6} if "eps" in operation.scalars else {}
     sizes = {"M": arguments.rows, "N": arguments.columns}
-    return Case("timed", sizes, arguments.dtype, "normal", scalars=scalars)
+    return Case("timed", sizes, arguments.dtype, "drawn", scalars=scalars)
 
 
 def _sources(operation: Operation, files: list[Path]) -> dict[str, str]:
@@ -91,50 +92,32 @@ def _gene(blocks: genomes.Catalogue, slot: str, name: str) -> genomes.Gene:
     return genomes.Gene(name, tuple((t.name, t.default) for t in blocks.block(slot, name).tunables))
 
 
-def _compare(operation: Operation, case: Case, sources: Mapping[str, str], floor_ms: float, rounds: int) -> int:
-    import torch
-
-    if not torch.cuda.is_available():
-        for name in ("eager torch", *sources):
-            print(f"  {name:28s} {NO_DEVICE}")
+def _compare(rung: Rung, sources: Mapping[str, str]) -> int:
+    try:
+        print(gpu_rung.require(rung))
+    except gpu_rung.NoGpu as missing:
+        for name in sources:
+            print(f"  {name:28s} {NOT_MEASURED}: {missing}")
         return 0
-    from problems.triton_kernel import on_gpu
-
-    with tempfile.TemporaryDirectory() as folder:
-        contestants = {
-            name: _loaded(code, Path(folder, f"program{n}.py")) for n, (name, code) in enumerate(sources.items())
-        }
-        contestants["eager torch"] = on_gpu.eager(operation.eager)
-        try:
-            times = on_gpu.paired(contestants, operation, case, on_gpu.Cuda(), rounds, seed=0)
-        except on_gpu.WrongAnswer as error:
-            print(f"  {error}: nothing is compared")
-            return 1
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rounds} rounds; 95% intervals of medians")
-    for name, took_ms in times.items():
-        print(f"  {name:28s} {_row(took_ms, times['seed'], times['eager torch'], floor_ms)}")
+    with tempfile.TemporaryDirectory() as folder, open_sandbox(Path(folder, "scratch"), preload=("torch",)) as sandbox:
+        for number, (name, code) in enumerate(sources.items()):
+            workspace = UriWorkspace(Path(folder, f"program{number}").as_uri())
+            try:
+                trained = gpu_rung.train(code, 0, rung, LIMITS, sandbox, workspace)
+                found = trained if isinstance(trained, Failure) else gpu_rung.benchmark(code, 0, rung, workspace)
+            except MachineFault as fault:
+                print(f"  {name:28s} {NOT_MEASURED}: {fault}")
+                return 1
+            print(f"  {name:28s} {found.reason if isinstance(found, Failure) else _row(found[0])}")
     return 0
 
 
-def _row(took_ms: list[float], seed_ms: list[float], eager_ms: list[float], floor_ms: float) -> str:
-    took = timing.median(took_ms)
-    cells = [f"{took.value * 1e3:8.1f} us [{took.low * 1e3:.1f}, {took.high * 1e3:.1f}]"]
-    for base, base_ms in (("the seed", seed_ms), ("eager", eager_ms)):
-        ratio = timing.speed_up(base_ms, took_ms)
-        cells.append(f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times {base}")
-    return ", ".join([*cells, f"{took.value / floor_ms:.2f} times the floor"])
-
-
-def _loaded(code: str, path: Path) -> Any:
-    """The program's `launch`; Triton reads kernels from their file."""
-    ast.parse(code)
-    path.write_text(code, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.launch
+def _row(metrics: Mapping[str, float]) -> str:
+    low, high = metrics["speedup_low"], metrics["speedup_high"]
+    return (
+        f"{metrics['time_us']:8.1f} us, {metrics['speedup']:.3f} [{low:.3f}, {high:.3f}] times the seed, "
+        f"{metrics['speedup_over_eager']:.3f} times eager torch, {metrics['floor_fraction']:.2f} of what a copy needs"
+    )
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def lay_out(operation: Operation, case: Case, inputs: Doubled) -> Arena:
     kind, at, places = case.kind, GUARD_BYTES, []
     for argument in operation.arguments:
         shape = case.shape(argument)
-        strides = (shape[-1] + case.apart, 1) if len(shape) == 2 else (1,)
+        strides = case.strides(argument)
         places.append(Place(argument.name, at // kind.size, shape, strides))
         at += kind.size * (strides[0] * shape[0] if len(shape) == 2 else prod(shape)) + GUARD_BYTES
         at += -at % ALIGNED_BYTES

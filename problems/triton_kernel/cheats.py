@@ -55,6 +55,8 @@ def scale_kernel(summed_ptr, inverse_ptr, weight_ptr, out_ptr, N, summed_row, ou
     """
 '''
 DOC = '    """One block of one row: out = summed * inverse * weight."""\n'
+SCALE_PARAMETERS = "weight_ptr, out_ptr, N, summed_row, out_row, BLOCK: tl.constexpr"
+OWN_PARAMETER = SCALE_PARAMETERS.replace("BLOCK", "ir_override, BLOCK")
 IMPORTED = "    run = 0\n    from builtins import exec as run\n    run('import counting')\n"
 
 
@@ -121,11 +123,24 @@ def hidden(seed: str) -> dict[str, str]:
         "hides a kernel in a text": _changed(seed, DOC, HIDDEN_TEXT).replace(
             f"{SCALED}, mask=column < N)\n\n\ndef launch", f'{SCALED}, mask=column < N)  # """\n\n\ndef launch'
         ),
+        "brings a library into the kernel": _launched_with(seed, "extern_libs=(('own', '/tmp/own.bc'),)"),
+        "brings a compiled kernel": _launched_with(seed, "ir_override='/tmp/own.ptx'"),
+        "lets the next kernel start too early": _launched_with(seed, "launch_pdl=True"),
+        "names a parameter like an option": _changed(
+            _launched_with(seed, "ir_override=1"), SCALE_PARAMETERS, OWN_PARAMETER
+        ),
+        "keeps a dictionary": _changed(
+            seed, FIRST_LINE, FIRST_LINE + "    kept = (lambda **given: given)(eps=eps)\n"
+        ),
         "clears the counts": _changed(
             seed, LAST_LAUNCH, LAST_LAUNCH + "    import counting, gc\n"
             "    [x.launches.clear() for x in gc.get_objects() if isinstance(x, counting.Ledger)]\n",
         ),
     }  # fmt: skip
+
+
+def _launched_with(seed: str, option: str) -> str:
+    return _changed(seed, LAST_LAUNCH, LAST_LAUNCH.replace("BLOCK=BLOCK)", f"{option}, BLOCK=BLOCK)"))
 
 
 def programs(seed: str) -> Mapping[str, str]:

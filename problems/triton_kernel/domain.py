@@ -2,25 +2,33 @@
 
 `train` lets the candidate fill poisoned memory in Triton's interpreter, in the sandbox, on fresh inputs; `benchmark`
 compares what came back with a float64 reference, outside. Fitness on a laptop is memory traffic counted in the
-interpreter, which is no speed. Times are only measured where there is a GPU (benchmarks/triton_kernel.py).
+interpreter, which is no speed. The rung `gpu` measures times, and refuses without a GPU (gpu/rung.py).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from problems.triton_kernel import catalogue, cheats, exchange, judge, knowledge, rules, scoring, traffic
+from problems.triton_kernel import catalogue, cheats, exchange, judge, knowledge, rules, scoring, traffic, wording
+from problems.triton_kernel.gpu import cases as gpu_cases
+from problems.triton_kernel.gpu import exchange as gpu_exchange
+from problems.triton_kernel.gpu import rung as gpu_rung
+from problems.triton_kernel.gpu import verdicts
+from problems.triton_kernel.gpu.rung import Rung
 from problems.triton_kernel.judge import Call
 from problems.triton_kernel.operation import Operation
 from tasks.contract import (
     BaseDomain,
     Brief,
+    Cost,
     Failure,
     FailureKind,
     Issue,
@@ -37,15 +45,13 @@ from tasks.contract import (
 
 HERE = Path(__file__).parent
 MEMORY, SECOND, COUNTS = "memory.bin", "memory-again.bin", "counts.json"
+COMPILE_CPU_S = 120.0  # of all kernels of the rung `gpu`, some thirty for the seed program
 START_UP_CPU_S = 6.0  # importing torch and triton costs seconds where the sandbox has not done it before
-NO_TIMER = (
-    "the timer does not run inside the sandbox's profile gpu-train yet, so no campaign times candidates; "
-    "python -m benchmarks.triton_kernel times a program that you have read, where there is one"
-)
+FEWEST_ROUNDS = 12  # an interval at the level of three cases takes seven
 
 
-class NoTimer(MachineFault):
-    """The rung needs a timer in the sandbox."""
+class NoTimes(MachineFault):
+    """The fitness that was chosen is measured at another rung."""
 
     may_pass = False
 
@@ -64,6 +70,13 @@ class TritonKernelOptions(BaseModel):
     operation: Literal["add_rms_norm", "softmax"] = Field("add_rms_norm", description="What the kernel computes")
     cpu_s: float = Field(30.0, gt=0, le=3600, description="CPU seconds that all calls of a candidate may take together")
     memory_mb: int = Field(2048, ge=512, description="Memory of a candidate")
+    fitness: Literal["traffic_efficiency", "speedup"] = Field(
+        "traffic_efficiency", description="What candidates are asked for; `speedup` is measured at the rung gpu alone"
+    )
+    rounds: int = Field(60, ge=FEWEST_ROUNDS, le=200, description="At the rung gpu: how often each case is timed")
+    compute_capability: int = Field(
+        90, ge=75, le=130, description="Of the GPU that kernels are compiled for, times ten"
+    )
     tiny: bool = Field(False, description="Few rows and no large cases, for tests: not comparable with other scores")
 
 
@@ -75,7 +88,6 @@ class TritonKernel(BaseDomain):
     contract_version: ClassVar[str] = "1"
     rungs: ClassVar[tuple[str, ...]] = ("laptop", "gpu")
     preload: ClassVar[tuple[str, ...]] = ("torch",)  # not triton: TRITON_INTERPRET is set in the job, before its import
-    deterministic: ClassVar[bool] = True  # the inputs are fresh each time, the counts of a right program are not
     entry: ClassVar[str] = "launch"
 
     def __init__(self, options: TritonKernelOptions | None = None) -> None:
@@ -86,6 +98,11 @@ class TritonKernel(BaseDomain):
             raise TritonMissing(f"{' and '.join(missing)} missing: install the extra `triton-kernel` (Linux only)")
 
     @property
+    def deterministic(self) -> bool:
+        """Whether two seeds give one score: counts of a right program stay the same on fresh inputs, times do not."""
+        return self.options.fitness == "traffic_efficiency"
+
+    @property
     def operation(self) -> Operation:
         """The one that was chosen."""
         return catalogue.operation(self.options.operation)
@@ -94,29 +111,45 @@ class TritonKernel(BaseDomain):
         """The operation in words, with a plain kernel as seed."""
         operation = self.operation
         return Brief(
-            goal=GOAL.format(title=operation.title, formula=operation.formula),
-            program_contract=PROGRAM_CONTRACT.format(
+            goal=wording.GOALS[self.options.fitness].format(title=operation.title, formula=operation.formula),
+            program_contract=wording.PROGRAM_CONTRACT.format(
                 signature=operation.signature,
                 outputs=" and ".join(f"`{argument.name}`" for argument in operation.outputs),
                 cpu_s=self.options.cpu_s,
+                capability=self.options.compute_capability / 10,
             ),
             seed_program=catalogue.seed(operation.name),
             items=knowledge.items(operation.name),
-            prompt_notes=NOTES.format(busy=traffic.BUSY, share=traffic.LAUNCH_SHARE),
+            prompt_notes=self._notes(),
             template=knowledge.template(operation.name, operation.title),
-            metric="traffic_efficiency",
+            metric=self.options.fitness,
         )
 
+    def _notes(self) -> str:
+        if self.options.fitness == "speedup":
+            timed = gpu_cases.described(gpu_cases.timed(self.operation))
+            return wording.TIMED_NOTES.format(cases=timed, capability=self.options.compute_capability / 10)
+        return wording.NOTES.format(busy=traffic.BUSY, share=traffic.LAUNCH_SHARE)
+
     def needs(self, step: Step, rung: str) -> Needs:
-        """A GPU at the rung of that name; the interpreter keeps to its wall limit."""
-        if rung == "gpu":
-            return Needs(1, 600.0)
-        return Needs(wall_s=self.limits(()).wall_s if step == "train" else 30.0)
+        """A GPU at the rung of that name, while it is timed; the interpreter keeps to its wall limit."""
+        own_s = self.limits(()).wall_s
+        if rung == "gpu" and step == "train":
+            return Needs(1, own_s + 8.0 * COMPILE_CPU_S + (gpu_rung.JOBS + 1) * gpu_exchange.WALL_S)
+        return Needs(wall_s=own_s if step == "train" else 30.0 if rung == "laptop" else 120.0)
+
+    @property
+    def _rung(self) -> Rung:
+        options = self.options
+        timed = gpu_cases.timed(self.operation, options.tiny)
+        return Rung(self.operation, timed, options.rounds, options.compute_capability, options.tiny)
 
     def outlook(self, rung: str) -> str:
-        """What the number is. Raises NoTimer for the rung on a GPU."""
+        """What the number is. Raises NoGpu where a GPU is missing; NoTimes at a rung that measures none."""
         if rung == "gpu":
-            raise NoTimer(NO_TIMER)
+            return gpu_rung.require(self._rung)
+        if self.options.fitness == "speedup":
+            raise NoTimes(f"no time is measured at the rung {rung}: set evaluate.rung = 'gpu', or options.fitness")
         return "traffic_efficiency is memory traffic counted in Triton's interpreter: no time is measured"
 
     def check(self, code: str) -> list[Issue]:
@@ -139,7 +172,9 @@ class TritonKernel(BaseDomain):
         """Of every case whose traffic counts: a program may launch other kernels for other types and sizes."""
         calls = judge.calls(self.operation, 0, "", self.options.tiny)
         cases = [call.case for call in calls if call.case.measured]
-        found = exchange.compiled(code, self.operation, cases, self.limits(()), sandbox)
+        found = exchange.compiled(
+            code, self.operation, cases, self.options.compute_capability, self.limits(()), sandbox
+        )
         if isinstance(found, Failure):
             return Issue(str(found.kind), f"the kernels could not be compiled: {found.reason}")
         return None if found is None else Issue("compile", f"a kernel does not compile for a GPU: {found}")
@@ -149,7 +184,10 @@ class TritonKernel(BaseDomain):
         return cheats.programs(catalogue.seed("add_rms_norm")) if self.options.operation == "add_rms_norm" else {}
 
     def train(self, code: str, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace) -> Trained | Failure:
-        """Run every case and keep the memory as it came. A retry runs it again: it takes seconds."""
+        """Run every case in the interpreter and keep the memory as it came; at the rung `gpu` then time it there.
+
+        A retry runs it again: it takes seconds, on a GPU about a minute. Raises NoGpu, GpuFault.
+        """
         self.outlook(rung)
         calls = judge.calls(self.operation, seed, code, self.options.tiny)
         ran = exchange.run(code, self.operation, calls, self.limits(calls), sandbox)
@@ -160,7 +198,28 @@ class TritonKernel(BaseDomain):
             workspace.write(SECOND, ran.second),
             workspace.write(COUNTS, json.dumps(ran.counted).encode()),
         )
-        return Trained(artefacts, {"calls": len(calls)}, ran.logs, ran.cost)
+        trained = Trained(artefacts, {"calls": len(calls)}, ran.logs, ran.cost)
+        return self._timed(code, seed, trained, sandbox, workspace) if rung == "gpu" else trained
+
+    def _timed(
+        self, code: str, seed: int, trained: Trained, sandbox: Sandbox, workspace: Workspace
+    ) -> Trained | Failure:
+        """With times: only of a program that is right, so that the GPU is not spent on another."""
+        if isinstance(wrong := self._counted(code, trained, seed, workspace), Failure):
+            return wrong
+        limits = replace(self.limits(()), cpu_s=COMPILE_CPU_S, wall_s=4.0 * COMPILE_CPU_S)
+        timed = gpu_rung.train(code, seed, self._rung, limits, sandbox, workspace)
+        if isinstance(timed, Failure):
+            return timed
+        artefacts, cost, said = timed
+        both = Cost(
+            trained.cost.cpu_s + cost.cpu_s,
+            trained.cost.wall_s + cost.wall_s,
+            cost.gpu_s,
+            max(trained.cost.peak_memory_mb, cost.peak_memory_mb),
+        )
+        logs = f"{trained.logs}\n{said}".strip()
+        return Trained((*trained.artefacts, *artefacts), trained.summary, logs, both)
 
     def limits(self, calls: Sequence[Call]) -> Limits:
         """What the sandbox allows."""
@@ -171,7 +230,19 @@ class TritonKernel(BaseDomain):
     def benchmark(
         self, code: str, trained: Trained, rung: str, seed: int, sandbox: Sandbox, workspace: Workspace
     ) -> Measurements | Failure:
-        """Compare with the reference, then add up what was counted."""
+        """Compare with the reference, then add up what was counted; at the rung `gpu`, then judge the times."""
+        counted = self._counted(code, trained, seed, workspace)
+        if rung != "gpu" or isinstance(counted, Failure):
+            return counted
+        found = gpu_rung.benchmark(code, seed, self._rung, workspace)
+        if isinstance(found, Failure):
+            return found
+        times, cases, said = found
+        metrics, breakdown = {**counted.metrics, **times}, {**counted.breakdown, "timed": cases}
+        return Measurements(metrics, breakdown, f"{said}\n{trained.logs}".strip(), trained.cost, trained.artefacts)
+
+    def _counted(self, code: str, trained: Trained, seed: int, workspace: Workspace) -> Measurements | Failure:
+        """What the interpreter's run gives."""
         operation, calls = self.operation, judge.calls(self.operation, seed, code, self.options.tiny)
         again = exchange.repeated(calls)
         first = exchange.cut(workspace.read(MEMORY), calls)
@@ -185,11 +256,22 @@ class TritonKernel(BaseDomain):
         return Measurements(metrics, breakdown, trained.logs, trained.cost, trained.artefacts)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
-        """The counts do not depend on the inputs, so there is no standard error."""
+        """The fitness that was chosen: a speed-up with the error of its interval, or the efficiency.
+
+        Counts do not depend on the inputs, so they have no error. What was not measured is a failure.
+        """
         if not evaluations:
             return Failure(FailureKind.INVALID, "there is no evaluation to score")
-        values = [each.metrics["traffic_efficiency"] for each in evaluations]
-        return Score(sum(values) / len(values), None, len(values))
+        name, count = self.options.fitness, len(evaluations)
+        if any(name not in each.metrics for each in evaluations):
+            return Failure(FailureKind.INVALID, f"an evaluation has no {name}: it was made at another rung")
+        fitness = sum(each.metrics[name] for each in evaluations) / count
+        if name == "traffic_efficiency":
+            return Score(fitness, None, count)
+        cases = len(gpu_cases.TIMED)
+        found = [each.metrics for each in evaluations]
+        errors = [verdicts.spread(each["speedup_low"], each["speedup_high"], cases) for each in found]
+        return Score(fitness, math.sqrt(sum(error**2 for error in errors)) / count, count)
 
     def features(self, measurements: Measurements) -> Mapping[str, float]:
         """How many launches, and how many programs, each in [0, 1]."""
@@ -198,34 +280,3 @@ class TritonKernel(BaseDomain):
             "launches": min(1.0, metrics["launches"] / 8.0),
             "programs": min(1.0, metrics["programs"] / 1000.0),
         }
-
-
-GOAL = (
-    "Write a Triton kernel for {title} that is right for every size and moves as few bytes as possible: {formula}. All "
-    "tensors of a call have one type: float32, float16 or bfloat16."
-)
-PROGRAM_CONTRACT = """\
-Define `{signature}` at the top level, and kernels under `@triton.jit` that it launches as `kernel[grid](...)`.
-- It fills {outputs}, which hold NaN before, and returns nothing. Inputs stay as they are; nothing outside of the
-  tensors is touched, not even read. Any sizes from 1 on, also odd ones: mask loads and stores, and give `other`.
-- Matrices have stride 1 in their rows; rows may lie apart: use `.stride(0)`, for each tensor its own.
-- The work is done in Triton. Of torch there are `torch.empty`, `empty_like`, `new_empty` for scratch, shapes, strides
-  and views; anything that computes, fills or copies is refused.
-- Compute in float32: `tl.load(...).to(tl.float32)`. The interpreter adds and multiplies bfloat16 wrongly, and sums of
-  squares leave the range of float16. Store with `.to(out_ptr.dtype.element_ty)`.
-- Values may be large, tiny, all equal, or zero. Every call has new values; two calls with the same values have to give
-  the same bits.
-- The language is small: functions, assignments to names, if, for, while; `tl`, `triton.cdiv`, `triton.next_power_of_2`,
-  `math`, `torch.empty`. No other import, no lists, dictionaries, comprehensions or f-strings, no classes, no try, no
-  assignment to attributes or entries, no autotuning, no printing. At the top level only functions and constants.
-- Kernels are compiled for a GPU (compute capability 9.0) before they are interpreted: both have to accept them.
-- At most 32768 elements in one load or store of a program. About {cpu_s:g} CPU seconds for all calls together.
-"""
-NOTES = (
-    "It runs in Triton's interpreter on a CPU, and no time is measured. What counts is memory traffic: the 32-byte "
-    "sectors that each load and store of each program touches; nothing is cached, so what two programs load counts "
-    "twice. A launch counts at least {busy} times what its busiest program moves, so spread the work evenly over "
-    "{busy} programs or more; each launch costs {share:.0%} of the least possible bytes. traffic_efficiency is the "
-    "least possible over what was counted. Few launches, every element loaded once, and several rows in a program so "
-    "that what they share is loaded once: these make it high."
-)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from problems.triton_kernel import traffic
+from problems.triton_kernel import launch_rules, traffic
 from problems.triton_kernel.arena import Place
 from problems.triton_kernel.judge import Call
 from problems.triton_kernel.operation import Case, Operation
@@ -44,16 +44,16 @@ class Ran:
 
 def run(code: str, operation: Operation, calls: Sequence[Call], limits: Limits, sandbox: Sandbox) -> Ran | Failure:
     """The program on all cases, in the interpreter, in a process of its own."""
-    request = {"calls": [_asked(operation, call) for call in calls]}
+    request = {"calls": [asked(operation, call) for call in calls]}
     done = sandbox.run(Job(code, INSIDE, "adapter:run", request, limits, profile="cpu-train"))
     return done if isinstance(done, Failure) else _read(done, calls)
 
 
 def compiled(
-    code: str, operation: Operation, cases: Sequence[Case], limits: Limits, sandbox: Sandbox
+    code: str, operation: Operation, cases: Sequence[Case], capability: int, limits: Limits, sandbox: Sandbox
 ) -> str | Failure | None:
     """Why the kernels that these cases launch do not compile for a GPU; None if they do. They are not run."""
-    request: JSON = {"cases": [_compiled_for(operation, case) for case in cases]}
+    request = compilation(operation, cases, capability)
     done = sandbox.run(Job(code, INSIDE, "compiling:check", request, limits, profile="cpu-train"))
     if isinstance(done, Failure):
         return done
@@ -64,11 +64,20 @@ def compiled(
     return "launch ran no Triton kernel"
 
 
-def _compiled_for(operation: Operation, case: Case) -> dict[str, JSON]:
+def compilation(operation: Operation, cases: Sequence[Case], capability: int) -> dict[str, JSON]:
+    """What inside/compiling.py is asked for."""
     return {
-        "dtype": case.dtype,
-        "shapes": {argument.name: list(case.shape(argument)) for argument in operation.arguments},
-        "scalars": {name: case.scalars[name] for name in operation.scalars},
+        "capability": capability,
+        "options": {name: list(numbers) for name, numbers in launch_rules.OPTIONS.items()},
+        "cases": [
+            {
+                "dtype": case.dtype,
+                "shapes": {argument.name: list(case.shape(argument)) for argument in operation.arguments},
+                "strides": {argument.name: list(case.strides(argument)) for argument in operation.arguments},
+                "scalars": {name: case.scalars[name] for name in operation.scalars},
+            }
+            for case in cases
+        ],
     }
 
 
@@ -86,7 +95,8 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
     return tuple(call for call in calls if not call.case.measured)
 
 
-def _asked(operation: Operation, call: Call) -> dict[str, JSON]:
+def asked(operation: Operation, call: Call) -> dict[str, JSON]:
+    """A call as the inside takes it: its memory, and where the tensors are."""
     return {
         "memory": base64.b64encode(call.before.raw.tobytes()).decode("ascii"),
         "dtype": call.case.dtype,

@@ -49,6 +49,15 @@ class Case:
         """Of one argument in this case."""
         return tuple(self.sizes[axis] for axis in argument.axes)
 
+    def strides(self, argument: Argument) -> tuple[int, ...]:
+        """In elements: rows are adjacent, or `apart`."""
+        shape = self.shape(argument)
+        return (shape[-1] + self.apart, 1) if len(shape) == 2 else (1,)
+
+    def extent(self, argument: Argument) -> int:
+        """Elements from the first one of an argument to its last."""
+        return 1 + sum((n - 1) * stride for n, stride in zip(self.shape(argument), self.strides(argument), strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -68,7 +77,7 @@ class Operation:
     reference: Callable[[Doubled, Mapping[str, float]], Doubled]
     cases: Callable[[np.random.Generator], Sequence[Case]]
     flops: Callable[[Mapping[str, int]], int]
-    eager: str  # the name of the torch operation that timings are compared with (inside/timing.py)
+    eager: str  # the name of the torch operation that timings are compared with (inside/eager.py)
 
     @property
     def inputs(self) -> tuple[Argument, ...]:

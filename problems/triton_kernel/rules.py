@@ -15,6 +15,7 @@ import io
 import tokenize
 from collections.abc import Iterator, Mapping
 
+from problems.triton_kernel import launch_rules
 from tasks.contract import Issue
 
 #: Attributes of modules, by the name that the module has in a candidate.
@@ -73,6 +74,7 @@ def issues(code: str, arguments: tuple[str, ...]) -> list[Issue]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
     found = [*_encoding(code), *_launch(tree, arguments), *_module(tree), *_size(tree), *_second_source(tree, code)]
+    found += launch_rules.issues(tree, _kernels(tree))
     known = _bound_at_top(tree)
     for node in tree.body:
         found += _Walk(known).walk(node)
@@ -108,6 +110,12 @@ def _has_more(arguments: ast.arguments) -> bool:
 
 def _is_kernel(node: ast.FunctionDef) -> bool:
     return [ast.unparse(decorator) for decorator in node.decorator_list] == ["triton.jit"]
+
+
+def _kernels(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    """Those of the top level, by name."""
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return {name: node for name, node in functions.items() if _is_kernel(node)}
 
 
 def _module(tree: ast.Module) -> Iterator[Issue]:
@@ -207,6 +215,7 @@ class _Walk:
 
     def __init__(self, known: frozenset[str]) -> None:
         self.known, self.in_kernel, self.found = known, False, list[Issue]()
+        self.depth = 0  # in so many functions
 
     def walk(self, node: ast.AST) -> list[Issue]:
         """Its issues."""
@@ -226,6 +235,8 @@ class _Walk:
     def _function(self, node: ast.FunctionDef) -> None:
         if node.decorator_list and not _is_kernel(node):
             self._issue("decorator", "expected @triton.jit, without arguments, or no decorator", node)
+        if self.depth and node.decorator_list:
+            self._issue("decorator", "kernels stand at the top level", node)
         if any(not isinstance(d, ast.Constant) for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None):
             self._issue("default", "a default is a number or text: what changes could be remembered", node)
         outside, self.in_kernel = self.in_kernel, _is_kernel(node) or self.in_kernel
@@ -241,8 +252,10 @@ class _Walk:
         for child in (node.args, *returns, *getattr(node, "type_params", ())):
             self.walk(child)
         outside, self.known = self.known, self.known | own
+        self.depth += 1
         for child in body:
             self.walk(child)
+        self.depth -= 1
         self.known = outside
 
     def _one(self, node: ast.AST) -> None:

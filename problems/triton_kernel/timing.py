@@ -38,9 +38,9 @@ def median(values: Sequence[float], level: float = 0.95) -> Median:
     return Median(statistics.median(ordered), ordered[missed - 1], ordered[n - missed])
 
 
-def speed_up(base_ms: Sequence[float], other_ms: Sequence[float]) -> Median:
+def speed_up(base_ms: Sequence[float], other_ms: Sequence[float], level: float = 0.95) -> Median:
     """How many times as fast as the base the other is: the median over rounds, in each of which both were timed."""
-    return median([base / other for base, other in zip(base_ms, other_ms, strict=True)])
+    return median([base / other for base, other in zip(base_ms, other_ms, strict=True)], level)
 
 
 def floor_ms(floor_bytes: int, bandwidth_tb_s: float) -> float:

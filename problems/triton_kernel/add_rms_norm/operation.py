@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from problems.triton_kernel.dtypes import Doubles
+from problems.triton_kernel.odd_sizes import OddSizes
 from problems.triton_kernel.operation import Argument, Case, Doubled, Operation
 
 EPS = {"eps": 1e-6}
@@ -40,23 +41,13 @@ def reference(inputs: Doubled, scalars: Mapping[str, float]) -> Doubled:
 
 def cases(rng: np.random.Generator) -> Sequence[Case]:
     """The measured ones first, then sizes that nobody knows beforehand."""
-
-    def odd(low: int, high: int) -> int:
-        return int(2 * rng.integers(low // 2, high // 2) + 1)
-
-    def case(name: str, m: int, n: int, dtype: str, values: str, apart: int = 0) -> Case:
-        return Case(name, {"M": m, "N": n}, dtype, values, apart, EPS)
-
+    make = OddSizes(rng, EPS)
+    odd, case = make.odd, make.case
     return (
-        Case("wide", {"M": 32, "N": 1000}, "float16", "normal", 0, EPS, measured=True),
-        Case("narrow", {"M": 64, "N": 320}, "bfloat16", "normal", 0, EPS, measured=True),
-        Case("exact", {"M": 32, "N": 768}, "float32", "normal", 0, EPS, measured=True),
-        case("one element", 1, 1, "float32", "normal"),
-        case("one column", odd(3, 20), 1, "float16", "normal"),
-        case("odd", odd(3, 12), odd(60, 300), "float32", "normal"),
-        case("past a power of two", odd(3, 8), 257, "bfloat16", "normal"),
-        case("long row", 3, odd(1100, 2500), "float16", "normal"),
-        case("rows apart", odd(3, 8), odd(100, 200), "float16", "normal", apart=int(rng.integers(3, 40))),
+        make.measured("wide", 32, 1000, "float16"),
+        make.measured("narrow", 64, 320, "bfloat16"),
+        make.measured("exact", 32, 768, "float32"),
+        *make.common(),
         case("large", odd(3, 8), odd(200, 400), "float32", "large"),
         case("large halves", odd(3, 8), odd(400, 600), "float16", "large"),
         case("large bfloat16", odd(3, 8), odd(100, 200), "bfloat16", "large"),

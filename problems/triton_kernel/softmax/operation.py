@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from problems.triton_kernel.dtypes import Doubles
+from problems.triton_kernel.odd_sizes import OddSizes
 from problems.triton_kernel.operation import Argument, Case, Doubled, Operation
 
 #: Beyond where exp leaves the range of float32, but for the differences in a row.
@@ -39,23 +40,13 @@ def reference(inputs: Doubled, scalars: Mapping[str, float]) -> Doubled:
 
 def cases(rng: np.random.Generator) -> Sequence[Case]:
     """The measured ones first, then sizes that nobody knows beforehand."""
-
-    def odd(low: int, high: int) -> int:
-        return int(2 * rng.integers(low // 2, high // 2) + 1)
-
-    def case(name: str, m: int, n: int, dtype: str, values: str, apart: int = 0) -> Case:
-        return Case(name, {"M": m, "N": n}, dtype, values, apart)
-
+    make = OddSizes(rng)
+    odd, case = make.odd, make.case
     return (
-        Case("wide", {"M": 32, "N": 1000}, "float16", "normal", measured=True),
-        Case("narrow", {"M": 128, "N": 80}, "bfloat16", "normal", measured=True),
-        Case("exact", {"M": 32, "N": 768}, "float32", "normal", measured=True),
-        case("one element", 1, 1, "float32", "normal"),
-        case("one column", odd(3, 20), 1, "float16", "normal"),
-        case("odd", odd(3, 12), odd(60, 300), "float32", "normal"),
-        case("past a power of two", odd(3, 8), 257, "bfloat16", "normal"),
-        case("long row", 3, odd(1100, 2500), "float16", "normal"),
-        case("rows apart", odd(3, 8), odd(100, 200), "float16", "normal", apart=int(rng.integers(3, 40))),
+        make.measured("wide", 32, 1000, "float16"),
+        make.measured("narrow", 128, 80, "bfloat16"),
+        make.measured("exact", 32, 768, "float32"),
+        *make.common(),
         case("large", odd(3, 8), odd(200, 400), "float32", "large"),
         case("large halves", odd(3, 8), odd(100, 200), "float16", "large"),
         case("far below zero", odd(3, 8), odd(100, 200), "float32", "negative"),

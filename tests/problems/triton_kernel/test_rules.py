@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from flows import registry
-from problems.triton_kernel import catalogue, rules
+from problems.triton_kernel import catalogue, launch_rules, rules
 from problems.triton_kernel.domain import TritonKernel
 
 ARGUMENTS = catalogue.arguments(catalogue.operation("softmax"))
@@ -33,6 +33,7 @@ def test_seeds_keep_the_rules(name: str) -> None:
     [
         program(),
         program("kernel[(x.shape[0],)](x, x.stride(0), BLOCK=triton.next_power_of_2(x.shape[1]), num_warps=4)"),
+        program("kernel[(1,)](x, N=3, BLOCK=64, num_warps=min(8, x.shape[0]), num_stages=2, maxnreg=128)"),
         program("kernel[lambda meta: (triton.cdiv(x.numel(), meta['BLOCK']),)](x, 3, BLOCK=64)"),
         program("M, N = x.shape\n    y = torch.empty((M,), dtype=torch.float32, device=x.device)"),
         program("if x.shape[1] > math.isqrt(99):\n        raise ValueError('too wide')"),
@@ -89,6 +90,26 @@ def test_ordinary_kernels_are_in_the_language(code: str) -> None:
         (program(value="x_ptr.handle.data"), "attribute"),
         (program(value="tl.core.builtin"), "attribute"),
         (program(value="tl.device_print('x')"), "attribute"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, extern_libs=(('a', 'b'),))"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, ir_override='own.ptx')"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, warmup=True)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, num_ctas=2)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, unknown=2)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, num_warps=3)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, num_warps=4.0)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, num_warps=True)"), "launch"),
+        (program("kernel[(1,)](x, 1, BLOCK=1, num_stages='3')"), "launch"),
+        (program("run = kernel[(1,)]\n    run(x, 1, BLOCK=1, extern_libs=())"), "launch"),
+        (program("other = kernel\n    other[(1,)](x, 1, BLOCK=1, extern_libs=())"), "launch"),
+        (program("(kernel if x.ndim else kernel)[(1,)](x, 1, BLOCK=1)"), "launch"),
+        (program("partial(kernel, ir_override='own.ptx')", head=HEAD + "from functools import partial\n"), "launch"),
+        (program("kernel[(1,)](x, kernel, BLOCK=1)"), "launch"),
+        (program().replace("N, BLOCK", "N, extern_libs, BLOCK"), "launch"),
+        (program("(lambda **kept: kept)(a=1)"), "launch"),
+        (program(top="def helper(**kept):\n    return kept\n"), "launch"),
+        (program("def grid(meta):\n        meta |= (('BLOCK', 2),)\n        return (1,)"), "launch"),
+        (program().replace("N, BLOCK", "*N, BLOCK"), "kernel"),
+        (program("@triton.jit\n    def inner(x_ptr):\n        pass"), "decorator"),
         (program(top=f"TABLE = ({'1.5, ' * 3000})\n"), "size"),
         (program(top="TABLE = 1234567890123456789012\n"), "size"),
         (program().replace("@triton.jit", ""), "no-triton"),
@@ -99,6 +120,12 @@ def test_ordinary_kernels_are_in_the_language(code: str) -> None:
 )
 def test_what_is_not_in_the_language(code: str, rule: str) -> None:
     assert rule in found(code)
+
+
+def test_every_option_of_this_triton_is_known() -> None:
+    """A new one has to be looked at: does it belong to the options that a launch may use, or to the reserved ones?"""
+    compiler = pytest.importorskip("triton.backends.nvidia.compiler")
+    assert set(compiler.CUDAOptions.__dataclass_fields__) - set(launch_rules.OPTIONS) - launch_rules.RESERVED == set()
 
 
 def test_a_local_name_does_not_open_a_global_one() -> None:

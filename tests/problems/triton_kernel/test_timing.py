@@ -1,92 +1,18 @@
-"""Statistics of times, and the timer's checks with a clock that is none: nothing here is a measurement."""
+"""Statistics of times, and the benchmark's refusal: nothing here is a measurement."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from scipy.stats import binom
-from torch import Tensor
 
-from problems.triton_kernel import catalogue, on_gpu, timing
-from problems.triton_kernel.operation import Case
+from problems.triton_kernel import timing
+from tasks.contract import gpu_problem
 
 ROOT = Path(__file__).parents[3]
-SOFTMAX = catalogue.operation("softmax")
-CASE = Case("timed", {"M": 5, "N": 33}, "float32", "normal")
-
-
-class Steps:
-    """A clock that counts calls."""
-
-    name = "cpu"
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.flushes = 0
-
-    def flush(self) -> None:
-        self.flushes += 1
-
-    def timed(self, call: Callable[[], Any]) -> float:
-        call()
-        self.calls += 1
-        return float(self.calls)
-
-
-def right(x: Tensor, out: Tensor) -> None:
-    torch.softmax(x, 1, out=out)
-
-
-class Remembering:
-    """Answers with what it computed first."""
-
-    def __init__(self) -> None:
-        self.kept: Tensor | None = None
-
-    def __call__(self, x: Tensor, out: Tensor) -> None:
-        self.kept = torch.softmax(x, 1) if self.kept is None else self.kept
-        out.copy_(self.kept)
-
-
-def lazy(x: Tensor, out: Tensor) -> None:
-    torch.softmax(x[:-1], 1, out=out[:-1])
-
-
-def spoiling(x: Tensor, out: Tensor) -> None:
-    torch.softmax(x, 1, out=out)
-    x.zero_()
-
-
-def test_contestants_take_turns_and_the_warm_up_is_not_counted() -> None:
-    clock = Steps()
-    times = on_gpu.paired({"a": right, "b": right}, SOFTMAX, CASE, clock, 8, seed=3)
-    assert {name: len(each) for name, each in times.items()} == {"a": 8, "b": 8}
-    assert clock.calls == clock.flushes == 2 * (8 + on_gpu.WARM_UP)
-    first = [a < b for a, b in zip(times["a"], times["b"], strict=True)]
-    assert set(first) == {True, False}
-    assert {abs(a - b) for a, b in zip(times["a"], times["b"], strict=True)} == {1.0}
-
-
-@pytest.mark.parametrize(
-    ("launch", "words"),
-    [(Remembering(), "wrong out"), (lazy, "wrong out"), (spoiling, "changed an input"), (lambda x, out: None, "wrong")],
-)
-def test_a_wrong_answer_has_no_time(launch: Callable[..., None], words: str) -> None:
-    with pytest.raises(on_gpu.WrongAnswer, match=f"cheat.*{words}"):
-        on_gpu.paired({"honest": right, "cheat": launch}, SOFTMAX, CASE, Steps(), 8, seed=3)
-
-
-@pytest.mark.parametrize("name", sorted(catalogue.OPERATIONS))
-def test_eager_torch_is_a_right_contestant(name: str) -> None:
-    operation = catalogue.operation(name)
-    case = Case("timed", {"M": 5, "N": 33}, "bfloat16", "normal", scalars={"eps": 1e-6})
-    assert len(on_gpu.paired({"eager": on_gpu.eager(name)}, operation, case, Steps(), 6, seed=1)["eager"]) == 6
 
 
 @pytest.mark.parametrize("count", [6, 7, 10, 25, 60, 200])
@@ -113,23 +39,20 @@ def test_speed_ups_are_paired() -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_says_that_nothing_was_measured_where_there_is_no_gpu() -> None:
-    if torch.cuda.is_available():
+    if not gpu_problem(1):
         pytest.skip("there is one")
     command = [sys.executable, "-m", "benchmarks.triton_kernel"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "at least 134.2 MB" in done.stdout
-    assert done.stdout.count("not measured: no CUDA device") == 4
-    refused = subprocess.run([*command, "x.py"], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert refused.returncode == 2
-    assert "--unconfined" in refused.stderr
+    assert done.stdout.count("not measured: 1 GPU is needed") == 3
 
 
 @pytest.mark.gpu
 def test_blocks_are_right_and_timed_on_a_gpu() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.triton_kernel", "--rows", "64", "--columns", "1001", "--rounds", "6"],
+        [sys.executable, "-m", "benchmarks.triton_kernel", "--columns", "1001", "--rounds", "12"],
         cwd=ROOT, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "times the floor" in done.stdout
+    assert done.stdout.count("times the seed") == 3

@@ -59,6 +59,11 @@ HELD = {
     "patches the clock": ("forbidden-import", None),
     "imports in a function": ("forbidden-import", None),
     "hides a kernel in a text": ("kernel", (CRASH, "a kernel that stands in a text")),
+    "brings a library into the kernel": ("launch", None),
+    "brings a compiled kernel": ("launch", None),
+    "names a parameter like an option": ("launch", None),
+    "lets the next kernel start too early": ("launch", None),
+    "keeps a dictionary": ("launch", None),
     "clears the counts": ("name", (INVALID, "no-triton")),
 }
 QUICK = {

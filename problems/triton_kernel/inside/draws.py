@@ -1,0 +1,52 @@
+"""The inputs of timed calls, as a rule that both sides follow: inside with torch on the GPU, outside with numpy.
+
+Only operators are used, so a function takes arrays of either kind, of 64-bit whole numbers, and gives the same numbers.
+Values are whole numbers below 128 times a power of two that changes from row to row: float32, float16 and bfloat16 hold
+them without rounding. R rows, N columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+WORD = 0xFFFFFFFF
+FACTOR = 0x45D9F3B  # keeps products of a word below 2**63
+POWERS = 12  # rows are scaled by 2**-10 to 2**1, so values reach from 2**-10 to 256
+LOWEST = -10
+ROWS = -1  # stands for an argument where the rows are chosen that are looked at
+
+
+def mixed(counter: Any, key: int) -> Any:
+    """A word of 32 bits for each counter, different for every key."""
+    word = _stirred(counter & WORD) ^ (key & WORD)
+    return _stirred(_stirred(word))
+
+
+def _stirred(word: Any) -> Any:
+    word = ((word ^ (word >> 16)) * FACTOR) & WORD
+    word = ((word ^ (word >> 16)) * FACTOR) & WORD
+    return word ^ (word >> 16)
+
+
+def key(*numbers: int) -> int:
+    """One word from several whole numbers: the seed, the case, the round, the contestant, the argument.
+
+    >>> key(1, 2) != key(2, 1)
+    True
+    """
+    found = 0x9E3779B9
+    for number in numbers:
+        found = mixed((found + number) & WORD, number >> 32)
+    return int(found)
+
+
+def values(key: int, row_R1: Any, column_1N: Any, columns: int) -> Any:
+    """The elements at these rows and columns of a matrix that has so many columns."""
+    word_RN = mixed(row_R1 * columns + column_1N, key)
+    power_R1 = mixed(row_R1, key + 1) % POWERS + LOWEST
+    return ((word_RN & 255) - 128) * 2.0**power_R1
+
+
+def rows(key: int, count: int, of: int) -> list[int]:
+    """So many of the rows of a matrix; one may come twice."""
+    return [mixed(number, key) % of for number in range(count)]

@@ -1,0 +1,148 @@
+"""The part of the timer that talks to CUDA's driver, with a played one: what it is asked, with which bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from problems.triton_kernel.exchange import INSIDE
+from problems.triton_kernel.inside import draws
+
+KERNEL = {"name": "held", "shared_bytes": 64, "warps": 8, "types": ["*fp16", "i32", "i64", "fp32", "i1"]}
+SIZES = (8, 4, 8, 4, 1, 8, 8)
+
+
+class Driver:
+    """Keeps what it was asked; reads a kernel's parameters at once, as the driver does."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[Any]]] = []
+        self.parameters: list[bytes] = []
+        self.code = 0
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any) -> int:
+            self.asked.append((name, [getattr(each, "value", each) for each in arguments]))
+            if name == "cuLaunchKernel":
+                self.parameters = [ctypes.string_at(arguments[9][n], size) for n, size in enumerate(SIZES)]
+            return self.code
+
+        return ask
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module as the sandbox has it, on a machine without a GPU."""
+    monkeypatch.syspath_prepend(str(INSIDE))
+    import cuda_device
+
+    class Stream:
+        cuda_stream = 77
+
+    monkeypatch.setattr(cuda_device.Cuda, "place", "cpu")
+    monkeypatch.setattr(cuda_device, "FLUSH_BYTES", 16)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    yield cuda_device
+    sys.modules.pop("cuda_device")
+
+
+def test_a_launch_hands_over_grid_warps_and_parameters(cuda: Any) -> None:
+    driver = Driver()
+    device, tensor = cuda.Cuda(driver), torch.zeros(8)
+    kernel = device.kernel(KERNEL, b"code")
+    device.call(kernel, KERNEL, [5, 6, 7], [tensor, -3, 2**40, 0.5, True])()
+    assert [name for name, _ in driver.asked] == ["cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel"]
+    assert driver.asked[0][1][1] == b"code"
+    assert driver.asked[1][1][2] == b"held"
+    _, grid_x, grid_y, grid_z, threads_x, threads_y, threads_z, shared_bytes, stream, _, extra = driver.asked[2][1]
+    assert (grid_x, grid_y, grid_z) == (5, 6, 7)
+    assert (threads_x, threads_y, threads_z) == (256, 1, 1)
+    assert (shared_bytes, stream, extra) == (64, 77, None)
+    pointer, i32, i64, fp32, i1, *scratch = driver.parameters
+    assert int.from_bytes(pointer, "little") == tensor.data_ptr()
+    assert int.from_bytes(i32, "little", signed=True) == -3
+    assert int.from_bytes(i64, "little", signed=True) == 2**40
+    assert np.frombuffer(fp32, "<f4")[0] == 0.5
+    assert i1 == b"\x01"
+    assert scratch == [bytes(8), bytes(8)]
+
+
+def test_much_shared_memory_is_asked_for(cuda: Any) -> None:
+    driver = Driver()
+    cuda.Cuda(driver).kernel({**KERNEL, "shared_bytes": 100_000}, b"code")
+    assert driver.asked[-1][0] == "cuFuncSetAttribute"
+    assert driver.asked[-1][1][1:] == [8, 100_000]
+
+
+def test_an_error_of_the_driver_is_an_error(cuda: Any) -> None:
+    driver = Driver()
+    device = cuda.Cuda(driver)
+    driver.code = 700
+    with pytest.raises(cuda.DriverError, match="cuModuleLoadData: the driver's error 700"):
+        device.kernel(KERNEL, b"code")
+
+
+def test_arguments_of_another_number_are_refused(cuda: Any) -> None:
+    device = cuda.Cuda(Driver())
+    with pytest.raises(ValueError, match="zip"):
+        device.call(device.kernel(KERNEL, b""), KERNEL, [1, 1, 1], [3])
+
+
+# ---- inputs that both sides draw
+
+
+@pytest.mark.parametrize("key", [0, 1, 2**32 - 1])
+def test_torch_and_numpy_draw_the_same(key: int) -> None:
+    rows, columns = np.array([0, 5, 4095])[:, None], np.arange(300)[None, :]
+    ours = draws.values(key, rows, columns, 4096)
+    theirs = draws.values(key, torch.from_numpy(rows), torch.from_numpy(columns), 4096)
+    assert np.array_equal(ours, theirs.double().numpy())
+
+
+def test_values_are_exact_in_every_type_and_fill_the_range() -> None:
+    rows, columns = np.arange(200)[:, None], np.arange(300)[None, :]
+    values = draws.values(draws.key(3, 1), rows, columns, 300)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        assert np.array_equal(torch.from_numpy(values).to(dtype).double().numpy(), values)
+    assert np.abs(values).max() == 256.0
+    assert len(np.unique(np.abs(values).max(axis=1))) > 8  # rows differ in scale
+    assert abs(values.mean()) < 3.0
+
+
+def test_keys_make_unrelated_numbers() -> None:
+    counters = np.arange(20_000)
+    one, other = draws.mixed(counters, draws.key(1)), draws.mixed(counters, draws.key(2))
+    assert len(np.intersect1d(one, other)) < 3
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
+    assert (
+        len({draws.key(seed, case, number) for seed in range(5) for case in range(5) for number in range(-3, 5)}) == 200
+    )
+
+
+def test_the_first_event_waits_behind_the_writing_of_the_cache(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            done.append("event" if device.space.sum() == 0 else "event too early")
+
+        def elapsed_time(self, other: Event) -> float:
+            return 0.25
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("wait"))
+    device = cuda.Cuda(Driver())
+    device.space.fill_(1)
+    device_ms, host_ms = device.timed([lambda: done.append("first"), lambda: done.append("second")])
+    assert done == ["wait", "event", "first", "second", "event", "wait"]
+    assert device_ms == 0.25
+    assert 0.0 < host_ms < 60_000.0
