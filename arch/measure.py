@@ -1,7 +1,7 @@
 """Train and benchmark, one run at a time: what is kept in the workspace, and what is measured on it. Trusted; no torch.
 
-The learning rate is chosen on one half of the held-out prompts and reported on the other. Hidden states are audited
-(arch/audit.py) before they are scored.
+The learning rate is chosen on one half of the held-out prompts and reported on the other. A model answers recall
+prompts and text alike, with hidden states, which are audited (arch/audit.py) before they are scored.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ def _recall(
     held_out = scoring.prompts(task, recipe.prompts, seed)
     chosen, reported = {}, {}
     for rate, content in weights.items():
-        tokens = exchange.predicted(code, recipe, run, content, held_out.tokens, sandbox)
-        if isinstance(tokens, Failure):
-            return tokens
+        answered = _answered(code, recipe, run, content, held_out.tokens, sandbox)
+        if isinstance(answered, Failure):
+            return answered
+        tokens = scoring.predicted(*answered)
         chosen[rate] = held_out.accuracy(tokens, held_out.choosing)
         reported[rate] = held_out.accuracy(tokens, held_out.reported)
     best = max(chosen, key=lambda rate: chosen[rate])
@@ -131,14 +132,21 @@ def _bits(
     code: str, recipe: Recipe, run: Run, weights: bytes, held_out_WT: Tokens, sandbox: Sandbox
 ) -> NDArray[np.float64] | Failure:
     """Bits per byte of each window, if it passes the audit."""
+    answered = _answered(code, recipe, run, weights, held_out_WT[:, :-1], sandbox)
+    return answered if isinstance(answered, Failure) else scoring.bits_per_byte(*answered, held_out_WT[:, 1:])
+
+
+def _answered(
+    code: str, recipe: Recipe, run: Run, weights: bytes, tokens_WT: Tokens, sandbox: Sandbox
+) -> tuple[NDArray[np.float32], NDArray[np.float64]] | Failure:
+    """A trained model's hidden states (W, T, D), if they pass the audit, and its head (V, D). Raises Unreadable."""
     head_VD = Weights(weights).tensor("head.weight", (run.vocabulary, recipe.d_model))
-    tokens_WT, next_WT = held_out_WT[:, :-1], held_out_WT[:, 1:]
-    states = exchange.hidden(code, recipe, run, weights, [tokens_WT], sandbox)
+    ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
+    states = ask([tokens_WT])
     if isinstance(states, Failure):
         return states
-    ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
     caught = audit.mismatch(ask, list(tokens_WT), list(states[0]), head_VD, recipe.audited)
-    return scoring.bits_per_byte(states[0], head_VD, next_WT) if caught is None else caught
+    return (states[0], head_VD) if caught is None else caught
 
 
 def implausible(bits: float) -> Failure:

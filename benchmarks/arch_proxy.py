@@ -82,9 +82,11 @@ def measure(mixer: str, code: str, run: Run, rate: float, seed: int, sandbox: Sa
 def _recall(code: str, run: Run, weights: bytes, seed: int, sandbox: Sandbox) -> tuple[float, float] | Failure:
     assert run.task is not None
     held_out = scoring.prompts(run.task, LAPTOP.prompts, seed)
-    tokens = exchange.predicted(code, LAPTOP, run, weights, held_out.tokens, sandbox)
-    if isinstance(tokens, Failure):
-        return tokens
+    states = exchange.hidden(code, LAPTOP, run, weights, [held_out.tokens], sandbox)
+    if isinstance(states, Failure):
+        return states
+    head = Weights(weights).tensor("head.weight", (run.vocabulary, LAPTOP.d_model))
+    tokens = scoring.predicted(states[0], head)
     return held_out.accuracy(tokens, held_out.choosing), held_out.accuracy(tokens, held_out.reported)
 
 

@@ -56,20 +56,16 @@ def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Hand
 
 
 def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
-    """What a trained model answers to each batch of tokens (int32, of its own size), one after the other in one file.
-
-    Wanted are predicted tokens (uint16) or final hidden states (float32).
-    """
+    """A trained model's final hidden states (float32) for each batch of tokens (int32, of any size), in one file."""
     torch.set_num_threads(1)
     model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
     model.to(request["device"])
-    return {}, {"answers": b"".join(_answer(model, part, request["wants"]) for part in request["batches"])}
+    return {}, {"answers": b"".join(_answer(model, part) for part in request["batches"])}
 
 
-def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
+def _answer(model: Trunk, part: dict[str, Any]) -> bytes:
     tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.int32).reshape(part["size"]).astype(np.int64)
-    made = training.predict(model, tokens).astype(np.uint16) if wants == "tokens" else training.hidden(model, tokens)
-    content: bytes = made.tobytes()
+    content: bytes = training.hidden(model, tokens).tobytes()
     return content
 
 

@@ -100,8 +100,7 @@ def test_no_answer_and_no_gold_number_goes_into_the_sandbox(weights: bytes, torc
     evaluate.benchmarked(asker(weights, counting), Suite(LOCAL[:1], limit=3))
     for job in counting.jobs:
         assert isinstance(job.request, dict)
-        assert set(job.request) == {"shape", "weights", "device", "wants", "batches"}
-        assert job.request["wants"] == "hidden"
+        assert set(job.request) == {"shape", "weights", "device", "batches"}
 
 
 def test_a_model_that_looks_ahead_is_caught_by_the_audit(weights: bytes, torch_sandbox: Sandbox) -> None:
