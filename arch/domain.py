@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from arch import (
     budget,
+    cheats,
     exchange,
     knowledge,
     measure,
@@ -172,6 +173,10 @@ class Arch(BaseDomain):
         if not workspace.exists("held-out.txt"):
             workspace.write("held-out.txt", text.held_out)
             workspace.write("train.txt", text.train)
+
+    def cheats(self) -> Mapping[str, str]:
+        """Programs that must not score above DeltaNet, for `nightshift audit arch`."""
+        return cheats.programs(program("delta_net"))
 
     def check(self, code: str) -> list[Issue]:
         """Contract, imports, patching, literal shapes and dtypes, quadratic patterns."""

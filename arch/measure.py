@@ -22,7 +22,7 @@ from arch.language.asker import asker
 from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
-from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
+from tasks.contract import JSON, Failure, FailureKind, Sandbox, Trained, Workspace
 from tasks.probed import WrongForm
 
 TRAINED_CHECKS = ("causality", *budget.CHECKS)
@@ -169,14 +169,21 @@ def language(
 
 
 def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:
-    """Causality on the trained weights, and the mixer's sizes."""
     probed = exchange.probe(code, recipe, TRAINED_CHECKS, (97, run.length), sandbox, (run, weights))
-    if isinstance(probed, Failure):
-        return probed
-    found = [issue for issue in verdicts.issues(probed.numbers, TRAINED_CHECKS) if issue.rule == "causality"]
+    return probed if isinstance(probed, Failure) else trained_sizes(probed.numbers, Weights(weights))
+
+
+def trained_sizes(numbers: JSON, weights: Weights) -> dict[str, float] | Failure:
+    """The trained mixer's sizes, if it passes the checks that a new one passed. Raises WrongForm.
+
+    A mixer whose state or cost is another one once it is trained would have the size of the first and the score of the
+    second.
+    """
+    found = verdicts.issues(numbers, TRAINED_CHECKS)
     if found:
-        return Failure(FailureKind.CHEATING, f"on the trained weights, {found[0].message}")
-    sizes, counted = budget.sizes(probed.numbers), Weights(weights).count("blocks.0.mixer.")
+        kind = FailureKind.CHEATING if found[0].rule == "causality" else FailureKind.INVALID
+        return Failure(kind, f"on the trained weights, {found[0].message}")
+    sizes, counted = budget.sizes(numbers), weights.count("blocks.0.mixer.")
     if counted != sizes["parameters"]:
         reason = f"the trained mixer stores {counted} numbers, a new one says it has {sizes['parameters']:.0f}"
         return Failure(FailureKind.CHEATING, reason)

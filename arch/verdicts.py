@@ -73,7 +73,9 @@ def _recurrent(m: Numbers) -> str:
     gap, growth = number(m, "difference"), number(m, "state_growth")
     if gap > PARITY:
         return f"forward and recurrent differ by {gap:.1e} of the largest output (limit {PARITY:g})"
-    return f"the state grows with time, by {growth:.0f} numbers in 19 tokens" if growth > 0 else ""
+    if growth > 0:
+        return f"the state grows with time, by {growth:.0f} numbers in {number(m, 'length') - 1:.0f} tokens"
+    return "the state changes its types, keys or shapes from call to call" if number(m, "state_forms") > 1 else ""
 
 
 def _cost(m: Numbers) -> str:

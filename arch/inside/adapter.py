@@ -29,17 +29,24 @@ def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     began = time.process_time()
-    make, shape = mixer_class(candidate_path), Shape(**request["shape"])
+    shape = Shape(**request["shape"])
     setting = checks.Setting(shape.d_model, tuple(request["lengths"]), request["seed"], request["weights"] is None)
-    numbers = checks.run(_maker(make, shape, request["weights"]), setting, tuple(request["checks"]))
+    numbers = checks.run(_maker(candidate_path, shape, request["weights"]), setting, tuple(request["checks"]))
     return {"numbers": numbers, "cpu_s": time.process_time() - began}
 
 
-def _maker(make: MakeMixer, shape: Shape, weights: Given | None) -> Any:
-    """Makes the mixer alone: a new one, or the first block's of a trained model."""
-    if weights is None:
-        return lambda: make(shape.d_model, shape.n_heads, shape.head_dim)
-    return lambda: _restored(make, shape, weights).blocks[0].mixer
+def _maker(candidate_path: str, shape: Shape, weights: Given | None) -> Any:
+    """Makes the mixer alone, new or as the first block of a trained model, and each time of a module of its own."""
+    trained = None if weights is None else _restored(mixer_class(candidate_path), shape, weights).blocks[0]
+    numbers = None if trained is None else trained.mixer.state_dict()
+
+    def make() -> Any:
+        mixer = mixer_class(candidate_path)(shape.d_model, shape.n_heads, shape.head_dim)
+        if numbers is not None:
+            mixer.load_state_dict(numbers)
+        return mixer
+
+    return make
 
 
 def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Handed:
