@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cognition.archive import Archive
-from flows import cli, engines, measure, problem_source, registry, scaffold, steps
+from flows import engines, measure, problem_source, registry, run_cli, scaffold, steps
 from flows.alerts import AlertsSettings
 from flows.comparison import gather as comparing
 from flows.config import ConfigError, Settings
@@ -350,7 +350,7 @@ def test_whatever_opens_the_campaign_refuses(problem: Path, archive: Archive) ->
     with pytest.raises(ConfigError, match=r"problem\.py changed"):
         engines.engine_for(settings)  # what resume, promote, rerun and Retry in the UI begin with
     with pytest.raises(ConfigError, match=r"problem\.py changed"):
-        cli._run(settings, ephemeral=True, as_json=True, measure_changed=False)
+        run_cli._run(settings, ephemeral=True, as_json=True, measure_changed=False)
 
 
 def test_what_the_audit_belongs_to_is_what_a_campaign_is_refused_by(problem: Path, archive: Archive) -> None:
