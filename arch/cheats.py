@@ -138,6 +138,53 @@ DICTIONARY = """
         return x_BTD.new_tensor(found)
 """
 
+#: A table of the pairs that a prompt of `update` begins with, by the signs of 18 coordinates: an answer by an
+#: algorithm, for one layout of prompts, that keeps to the contract.
+TABLE = """
+        y = self.mix(x_BTD, (None, None), steps=False)[0]
+        signs_BTK = x_BTD[:, :, : self.bits] > 0
+        pairs_BPK = signs_BTK[:, : 2 * self.pairs]
+        keys_BPK, values_BPK = pairs_BPK[:, :-1:2], pairs_BPK[:, 1::2]
+        asked_BQK = signs_BTK[:, 2 * self.pairs :]
+        same_BQP = torch.stack([(asked_BQK == key[:, None]).all(-1) for key in keys_BPK.unbind(1)], -1) if (
+            asked_BQK.shape[1]) else None
+        return y if same_BQP is None else y + self.placed(y, self.read(same_BQP, values_BPK, y))
+
+    def recurrent(self, x_BTD, state=None):
+        kept, table_BP, seen = state or ((None, None), x_BTD.new_zeros(x_BTD.shape[0], self.pairs), 0)
+        table_BP = table_BP.clone()
+        y, kept = self.mix(x_BTD, kept, steps=True)
+        more = []
+        for signs_BK in (x_BTD[:, :, : self.bits] > 0).unbind(1):
+            number_B = (signs_BK * self.powers(x_BTD)).sum(-1)
+            more.append(torch.zeros_like(signs_BK, dtype=x_BTD.dtype))
+            if seen < 2 * self.pairs:
+                table_BP[:, seen // 2] = table_BP[:, seen // 2] * 2**self.bits + number_B
+            else:
+                same_BP = table_BP.div(2**self.bits, rounding_mode="floor") == number_B[:, None]
+                words_BPK = table_BP[:, :, None].remainder(2**self.bits).div(
+                    self.powers(x_BTD), rounding_mode="floor").remainder(2)
+                more[-1] = self.read(same_BP[:, None], words_BPK, y)[:, 0]
+            seen = min(seen + 1, 2 * self.pairs)
+        return y + self.padded(torch.stack(more, 1), y), (kept, table_BP, seen)
+
+    def powers(self, x_BTD):
+        return 2 ** torch.arange(self.bits, device=x_BTD.device)
+
+    def read(self, same_BQP, values_BPK, y):
+        order_P = torch.arange(1, same_BQP.shape[-1] + 1, device=y.device)
+        latest_BQ = (same_BQP * order_P).max(-1).values
+        one_BQP = (same_BQP * order_P == latest_BQ[..., None]) & same_BQP
+        signs_BPK = values_BPK.to(y.dtype) * 2 - 1
+        picked = [one_BQP[:, :, j, None].to(y.dtype) * signs_BPK[:, None, j] for j in range(same_BQP.shape[-1])]
+        return torch.stack(picked).sum(0) * self.gain
+
+    def placed(self, y, found_BQK):
+        return self.padded(F.pad(found_BQK, (0, 0, y.shape[1] - found_BQK.shape[1], 0)), y)
+
+    def padded(self, found_BTK, y):
+        return F.pad(found_BTK, (0, y.shape[2] - found_BTK.shape[2]))
+"""
 UNCOUNTED = """
         return self.mix(x_BTD, (None, None), steps=False)[0] + x_BTD @ self.more[0].to(x_BTD)
 
@@ -221,6 +268,10 @@ CHEATS: Mapping[str, Cheat] = {
     "has a second memory later": Cheat(methods=LATE_MEMORY),
     "has a second memory once it is trained": Cheat(methods=TWO_FACED),
     "recalls by a dictionary": Cheat(methods=DICTIONARY),
+    "is built for the layout of the prompts": Cheat(
+        init="self.bits, self.pairs = min(18, d_model), 16\nself.gain = nn.Parameter(torch.ones(min(18, d_model)))",
+        methods=TABLE,
+    ),
     "holds numbers that are not counted": Cheat(init="self.more = [torch.randn(d_model, d_model)]", methods=UNCOUNTED),
     "hands out other weights than the trained ones": Cheat(init="self.average = {}", methods=AVERAGED),
 }

@@ -79,7 +79,9 @@ class ArchOptions(BaseModel):
     )
     tiny: bool = Field(False, description="A few steps of a tiny model on a CPU at every rung: its scores mean nothing")
     shards: str = Field("", description="Folder of token shards for a rung on GPUs (`python -m arch.shards`)")
-    stream_for: str = Field("", description="A rung on GPUs, of the campaign or to promote to, whose shards are streamed before round 0")
+    stream_for: str = Field(
+        "", description="A rung on GPUs, of the campaign or to promote to, whose shards are streamed before round 0"
+    )
 
     @field_validator("stream_for")
     @classmethod

@@ -35,7 +35,7 @@ def issues(tree: ast.Module) -> list[Issue]:
     """Imports of anything else, parts that are other modules, and libraries that are handed on."""
     known = _names(tree)
     bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    found = []
+    found = list[Issue]()
     for node in ast.walk(tree):
         found += _imports(node)
         if isinstance(node, ast.Name | ast.Attribute) and (path := _path(node, known)):
@@ -59,7 +59,7 @@ def _imports(node: ast.AST) -> Iterator[Issue]:
 
 def _names(tree: ast.Module) -> dict[str, str]:
     """Which library each name stands for."""
-    found = {}
+    found = dict[str, str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             tops = {alias.name.partition(".")[0] for alias in node.names if not alias.asname}

@@ -230,7 +230,7 @@ def recurrent(make: Make, setting: Setting) -> Numbers:
     state, outputs, sizes, forms = None, [], [], set()
     with torch.no_grad():
         whole = mixer(x_BTD)
-        for piece in x_BTD.split([*PIECES, x_BTD.shape[1] - sum(PIECES)], dim=1):
+        for piece in torch.split(x_BTD, [*PIECES, x_BTD.shape[1] - sum(PIECES)], dim=1):
             fresh: Any = _made(make, setting).eval()
             y, left = fresh.recurrent(piece, state)
             state, form = _handed_on(left)

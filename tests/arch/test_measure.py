@@ -57,6 +57,17 @@ def test_a_leak_that_hides_from_the_checks_is_caught_by_the_audit(
     assert failure.reason.startswith("audit: ")
 
 
+def test_a_mixer_with_another_state_once_it_is_trained_is_refused(torch_sandbox: Sandbox, tmp_path: Path) -> None:
+    domain, workspace = Arch(Arch.Options(tiny=True)), UriWorkspace(tmp_path.as_uri())
+    code = domain.cheats()["has a second memory once it is trained"]
+    assert domain.probe(code, torch_sandbox) == []
+    trained = domain.train(code, domain.rungs[0], 1, torch_sandbox, workspace)
+    assert isinstance(trained, Trained)
+    failure = domain.benchmark(code, trained, domain.rungs[0], 1, torch_sandbox, workspace)
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith("on the trained weights, recurrent: forward and recurrent differ by ")
+
+
 @pytest.mark.parametrize("name", LINEAR)
 def test_no_reference_mixer_fails_an_audit_of_every_prompt(name: str, torch_sandbox: Sandbox, tmp_path: Path) -> None:
     workspace, every = UriWorkspace(tmp_path.as_uri()), replace(TINY, audited=1.0)
