@@ -311,7 +311,8 @@ Imports: torch, torch.nn, torch.nn.functional, math, functools, typing and
 gated_delta_rule(q, k, v, g, beta): (B, T, H, D) each, g and beta (B, T, H), g <= 0 a log decay that may also be
 (B, T, H, D); options scale=, state=, steps=True (token by token); they return (o_BTHD, state). Further l2_norm(x),
 rms_norm(x, weight), short_conv(x_BTC, weight_CW, tail) -> (y, tail), split_heads(x_BTC, n_heads), rope(x_BTHD, start).
-Take sizes and dtypes from the input, never write them down.
+Take sizes and dtypes from the input, never write them down. Reach libraries by their dotted names (no `t = torch`), set
+attributes of self only, leave seeds alone, and stay in torch (no .numpy(), .tolist()).
 """
 NOTES = (
     "Around the mixer: embedding, RMS norm, residual, MLP, head. Training: a few hundred steps of AdamW at three "
