@@ -112,11 +112,12 @@ LATE_MEMORY = """
 #: One memory for the checks, which make all numbers random, and two for a mixer as it was made or trained.
 TWO_FACED = """
         y = self.mix(x_BTD, (None, None), steps=False)[0]
-        return y + self.mix(x_BTD.flip(-1), (None, None), steps=False)[0] if self.norm.mean() > 0.7 else y
+        return y + self.mix(x_BTD.flip(-1), (None, None), steps=False)[0] if self.norm.mean() > 0.3 else y
 
     def recurrent(self, x_BTD, state=None):
         return self.mix(x_BTD, state or (None, None), steps=True)
 """
+SINGLE = "x_BTD.element_size() < 8"  # the checks are in float64
 #: A dictionary: the last value that followed a token of this sign pattern. No parameter learns it, no check sees it.
 DICTIONARY = """
         return self.mix(x_BTD, (None, None), steps=False)[0] + self.looked_up(x_BTD, [{} for _ in x_BTD])
@@ -267,6 +268,7 @@ CHEATS: Mapping[str, Cheat] = {
     "keeps its state in complex numbers": Cheat(methods=COMPLEX_STATE),
     "has a second memory later": Cheat(methods=LATE_MEMORY),
     "has a second memory once it is trained": Cheat(methods=TWO_FACED),
+    "has a second memory in float32": Cheat(methods=TWO_FACED.replace("self.norm.mean() > 0.3", SINGLE)),
     "recalls by a dictionary": Cheat(methods=DICTIONARY),
     "is built for the layout of the prompts": Cheat(
         init="self.bits, self.pairs = min(18, d_model), 16\nself.gain = nn.Parameter(torch.ones(min(18, d_model)))",

@@ -100,6 +100,9 @@ def _recall(
         chosen[rate] = held_out.accuracy(tokens, held_out.choosing)
         reported[rate] = held_out.accuracy(tokens, held_out.reported)
     best = max(chosen, key=lambda rate: chosen[rate])
+    sizes = _sizes(code, recipe, run, weights[best], sandbox)  # those of the model of text are reported
+    if isinstance(sizes, Failure):
+        return sizes
     metrics = {
         f"{run.name}/accuracy": reported[best],
         f"{run.name}/solved": float(reported[best] >= scoring.SOLVED),
