@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from arch import (
     budget,
+    cheats,
     exchange,
     knowledge,
     measure,
@@ -78,7 +79,9 @@ class ArchOptions(BaseModel):
     )
     tiny: bool = Field(False, description="A few steps of a tiny model on a CPU at every rung: its scores mean nothing")
     shards: str = Field("", description="Folder of token shards for a rung on GPUs (`python -m arch.shards`)")
-    stream_for: str = Field("", description="A rung on GPUs whose shards are made, by streaming, before round 0")
+    stream_for: str = Field(
+        "", description="A rung on GPUs, of the campaign or to promote to, whose shards are streamed before round 0"
+    )
 
     @field_validator("stream_for")
     @classmethod
@@ -172,6 +175,10 @@ class Arch(BaseDomain):
         if not workspace.exists("held-out.txt"):
             workspace.write("held-out.txt", text.held_out)
             workspace.write("train.txt", text.train)
+
+    def cheats(self) -> Mapping[str, str]:
+        """Programs that must not score above DeltaNet, for `nightshift audit arch`."""
+        return cheats.programs(program("delta_net"))
 
     def check(self, code: str) -> list[Issue]:
         """Contract, imports, patching, literal shapes and dtypes, quadratic patterns."""
@@ -304,7 +311,8 @@ Imports: torch, torch.nn, torch.nn.functional, math, functools, typing and
 gated_delta_rule(q, k, v, g, beta): (B, T, H, D) each, g and beta (B, T, H), g <= 0 a log decay that may also be
 (B, T, H, D); options scale=, state=, steps=True (token by token); they return (o_BTHD, state). Further l2_norm(x),
 rms_norm(x, weight), short_conv(x_BTC, weight_CW, tail) -> (y, tail), split_heads(x_BTC, n_heads), rope(x_BTHD, start).
-Take sizes and dtypes from the input, never write them down.
+Take sizes and dtypes from the input, never write them down. Reach libraries by their dotted names (no `t = torch`), set
+attributes of self only, leave seeds alone, and stay in torch (no .numpy(), .tolist()).
 """
 NOTES = (
     "Around the mixer: embedding, RMS norm, residual, MLP, head. Training: a few hundred steps of AdamW at three "

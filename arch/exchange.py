@@ -162,14 +162,6 @@ def _fitted(done: Finished) -> Fitted | Failure:
     return Fitted(done.files[WEIGHTS], curve, cost.cpu_s, cost.wall_s)
 
 
-def predicted(
-    code: str, recipe: Recipe, run: Run, weights: bytes, tokens_BT: Tokens, sandbox: Sandbox
-) -> NDArray[np.uint16] | Failure:
-    """The tokens that a trained model predicts, (B, T)."""
-    answers = _answers(model_of(code, recipe, run, weights), [tokens_BT], ("tokens", 2), sandbox)
-    return answers if isinstance(answers, Failure) else np.frombuffer(answers[0], dtype="<u2").reshape(tokens_BT.shape)
-
-
 def hidden(
     code: str, recipe: Recipe, run: Run, weights: bytes, batches: Sequence[Tokens], sandbox: Sandbox
 ) -> list[NDArray[np.float32]] | Failure:
@@ -180,7 +172,7 @@ def hidden(
 def states(model: Model, batches: Sequence[Tokens], sandbox: Sandbox) -> list[NDArray[np.float32]] | Failure:
     """The same for a model of any size."""
     d_model = model.shape["d_model"]
-    answers = _answers(model, batches, ("hidden", 4 * d_model), sandbox)
+    answers = _answers(model, batches, sandbox)
     if isinstance(answers, Failure):
         return answers
     found = [
@@ -192,19 +184,15 @@ def states(model: Model, batches: Sequence[Tokens], sandbox: Sandbox) -> list[ND
     return found
 
 
-def _answers(
-    model: Model, batches: Sequence[Tokens], wanted: tuple[str, int], sandbox: Sandbox
-) -> list[bytes] | Failure:
-    """The bytes of each batch's answer; `wanted` is what, and how many bytes of it there are per token."""
-    wants, bytes_per_token = wanted
+def _answers(model: Model, batches: Sequence[Tokens], sandbox: Sandbox) -> list[bytes] | Failure:
+    """The bytes of each batch's answer."""
     request = {
         "shape": dict(model.shape),
         "weights": model.given,
         "device": "cuda" if model.gpus else "cpu",
-        "wants": wants,
         "batches": [{"tokens": _pack(part.astype("<i4").tobytes()), "size": list(part.shape)} for part in batches],
     }
-    ends = np.cumsum([0, *(bytes_per_token * part.size for part in batches)]).tolist()
+    ends = np.cumsum([0, *(4 * model.shape["d_model"] * part.size for part in batches)]).tolist()
     limits = _limits(model.cpu_s, model.wall_s, math.ceil(ends[-1] / 2**20), model.memory_mb)
     done = _run(model.code, "answer", request, limits, sandbox, model.bound, model.gpus)
     if isinstance(done, Failure):
@@ -213,7 +201,7 @@ def _answers(
         return Failure(FailureKind.INVALID, f"expected one file of answers, got {len(done.files)}")
     content = done.files[ANSWERS]
     if len(content) != ends[-1]:
-        return Failure(FailureKind.INVALID, f"expected {ends[-1]} bytes of {wants}, got {len(content)}")
+        return Failure(FailureKind.INVALID, f"expected {ends[-1]} bytes of hidden states, got {len(content)}")
     return [content[start:end] for start, end in pairwise(ends)]
 
 

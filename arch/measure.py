@@ -1,7 +1,7 @@
 """Train and benchmark, one run at a time: what is kept in the workspace, and what is measured on it. Trusted; no torch.
 
-The learning rate is chosen on one half of the held-out prompts and reported on the other. Hidden states are audited
-(arch/audit.py) before they are scored.
+The learning rate is chosen on one half of the held-out prompts and reported on the other. A model answers recall
+prompts and text alike, with hidden states, which are audited (arch/audit.py) before they are scored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from arch.language.asker import asker
 from arch.language.evaluate import benchmarked
 from arch.recipes import Recipe, Run
 from arch.weights import Unreadable, Weights
-from tasks.contract import Failure, FailureKind, Sandbox, Trained, Workspace
+from tasks.contract import JSON, Failure, FailureKind, Sandbox, Trained, Workspace
 from tasks.probed import WrongForm
 
 TRAINED_CHECKS = ("causality", *budget.CHECKS)
@@ -93,12 +93,16 @@ def _recall(
     held_out = scoring.prompts(task, recipe.prompts, seed)
     chosen, reported = {}, {}
     for rate, content in weights.items():
-        tokens = exchange.predicted(code, recipe, run, content, held_out.tokens, sandbox)
-        if isinstance(tokens, Failure):
-            return tokens
+        answered = _answered(code, recipe, run, content, held_out.tokens, sandbox)
+        if isinstance(answered, Failure):
+            return answered
+        tokens = scoring.predicted(*answered)
         chosen[rate] = held_out.accuracy(tokens, held_out.choosing)
         reported[rate] = held_out.accuracy(tokens, held_out.reported)
     best = max(chosen, key=lambda rate: chosen[rate])
+    sizes = _sizes(code, recipe, run, weights[best], sandbox)  # those of the model of text are reported
+    if isinstance(sizes, Failure):
+        return sizes
     metrics = {
         f"{run.name}/accuracy": reported[best],
         f"{run.name}/solved": float(reported[best] >= scoring.SOLVED),
@@ -131,14 +135,21 @@ def _bits(
     code: str, recipe: Recipe, run: Run, weights: bytes, held_out_WT: Tokens, sandbox: Sandbox
 ) -> NDArray[np.float64] | Failure:
     """Bits per byte of each window, if it passes the audit."""
+    answered = _answered(code, recipe, run, weights, held_out_WT[:, :-1], sandbox)
+    return answered if isinstance(answered, Failure) else scoring.bits_per_byte(*answered, held_out_WT[:, 1:])
+
+
+def _answered(
+    code: str, recipe: Recipe, run: Run, weights: bytes, tokens_WT: Tokens, sandbox: Sandbox
+) -> tuple[NDArray[np.float32], NDArray[np.float64]] | Failure:
+    """A trained model's hidden states (W, T, D), if they pass the audit, and its head (V, D). Raises Unreadable."""
     head_VD = Weights(weights).tensor("head.weight", (run.vocabulary, recipe.d_model))
-    tokens_WT, next_WT = held_out_WT[:, :-1], held_out_WT[:, 1:]
-    states = exchange.hidden(code, recipe, run, weights, [tokens_WT], sandbox)
+    ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
+    states = ask([tokens_WT])
     if isinstance(states, Failure):
         return states
-    ask = partial(exchange.hidden, code, recipe, run, weights, sandbox=sandbox)
     caught = audit.mismatch(ask, list(tokens_WT), list(states[0]), head_VD, recipe.audited)
-    return scoring.bits_per_byte(states[0], head_VD, next_WT) if caught is None else caught
+    return (states[0], head_VD) if caught is None else caught
 
 
 def implausible(bits: float) -> Failure:
@@ -161,14 +172,21 @@ def language(
 
 
 def _sizes(code: str, recipe: Recipe, run: Run, weights: bytes, sandbox: Sandbox) -> dict[str, float] | Failure:
-    """Causality on the trained weights, and the mixer's sizes."""
     probed = exchange.probe(code, recipe, TRAINED_CHECKS, (97, run.length), sandbox, (run, weights))
-    if isinstance(probed, Failure):
-        return probed
-    found = [issue for issue in verdicts.issues(probed.numbers, TRAINED_CHECKS) if issue.rule == "causality"]
+    return probed if isinstance(probed, Failure) else trained_sizes(probed.numbers, Weights(weights))
+
+
+def trained_sizes(numbers: JSON, weights: Weights) -> dict[str, float] | Failure:
+    """The trained mixer's sizes, if it passes the checks that a new one passed. Raises WrongForm.
+
+    A mixer whose state or cost is another one once it is trained would have the size of the first and the score of the
+    second.
+    """
+    found = verdicts.issues(numbers, TRAINED_CHECKS)
     if found:
-        return Failure(FailureKind.CHEATING, f"on the trained weights, {found[0].message}")
-    sizes, counted = budget.sizes(probed.numbers), Weights(weights).count("blocks.0.mixer.")
+        kind = FailureKind.CHEATING if found[0].rule == "causality" else FailureKind.INVALID
+        return Failure(kind, f"on the trained weights, {found[0].message}")
+    sizes, counted = budget.sizes(numbers), weights.count("blocks.0.mixer.")
     if counted != sizes["parameters"]:
         reason = f"the trained mixer stores {counted} numbers, a new one says it has {sizes['parameters']:.0f}"
         return Failure(FailureKind.CHEATING, reason)

@@ -3,6 +3,9 @@
 They look for the required class and methods, imports and calls that nothing needs, torch being patched, literal
 lengths and dtypes, and the usual ways of writing something quadratic in T. A pattern that they miss is measured by the
 dynamic checks; a pattern that is fine must not be refused here, so each rule is narrow.
+
+A library is reached by its dotted name alone (arch/libraries.py): nothing hands it on under another name, so what is
+read from it can be seen here. What a library's function might return is not known to these rules.
 """
 
 from __future__ import annotations
@@ -11,29 +14,35 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
+from arch import libraries
 from tasks.contract import Issue
 from tasks.program_rules import parts_read, root
 
-ALLOWED_IMPORTS = frozenset({
-    "__future__", "collections", "dataclasses", "functools", "itertools", "math", "mixers", "torch", "typing",
-})  # fmt: skip
-TORCH_PARTS = frozenset({"torch", "torch.nn", "torch.nn.functional", "torch.nn.init"})
+#: Under any name, too: `read = open` would be as good as a call.
 FORBIDDEN_CALLS = frozenset({
-    "eval", "exec", "compile", "open", "input", "breakpoint", "__import__", "setattr", "delattr", "globals", "vars",
-    "getattr",
+    "eval", "exec", "compile", "open", "breakpoint", "setattr", "delattr", "globals", "locals", "vars", "getattr",
 })  # fmt: skip
 FORBIDDEN_PARTS = frozenset({
-    "_C", "_dynamo", "_inductor", "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
+    "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
     "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
-    "__class__", "__dict__", "__globals__", "__subclasses__", "__builtins__", "from_file", "set_num_threads",
+    "from_file", "set_num_threads", "set_printoptions", "get_device_module",
 })  # fmt: skip
+#: The numbers of a tensor out of the sight of what measures cost and gradients.
+UNSEEN = frozenset({"tolist", "numpy", "storage", "untyped_storage", "data_ptr", "map_", "apply_"})
+#: The start of the numbers is the trainer's: a mixer that sets it has one start for all seeds, and may pick it.
+SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator"})
 #: Modules that an allowed module has imported, and names that reach an attribute by a string, unseen by these rules.
 HIDDEN_WAYS = frozenset({
     "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",
     "ctypes", "attrgetter", "methodcaller", "format", "format_map", "Formatter", "get_type_hints", "ForwardRef",
     "update_wrapper", "wraps", "make_dataclass", "getattr", "setattr", "delattr", "eval", "exec", "globals",
-    "locals", "vars",
+    "locals", "vars", "singledispatch", "singledispatchmethod", "linecache", "gi_frame", "cr_frame", "ag_frame",
+    "f_back", "f_globals", "f_locals", "f_builtins", "tb_frame", "gi_code",
 })  # fmt: skip
+#: Of names with underscores, what a class needs; `self._name` is a mixer's own.
+PRIVATE_ALLOWED = frozenset({"__init__", "__name__", "__call__", "__post_init__"})
+OWN = frozenset({"self", "ctx"})  # whose attributes may be set; `ctx` is that of an autograd function
+SETTABLE = frozenset({"data", "requires_grad", "grad"})  # of any tensor
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
 SHAPED = frozenset({"view", "reshape", "expand", "unflatten", "zeros", "ones", "empty", "full", "arange", "randn",
@@ -51,9 +60,9 @@ def issues(code: str) -> list[Issue]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
     modules = _module_names(tree)
-    found = list(_class(tree))
+    found = [*_class(tree), *libraries.issues(tree)]
     for node in ast.walk(tree):
-        found += [*_imports(node), *_calls(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
+        found += [*_names(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
         found += [*_shapes(node), *_quadratic(node)]
     return sorted(found, key=lambda issue: issue.line or 0)
 
@@ -85,40 +94,37 @@ def _module_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def _imports(node: ast.AST) -> Iterator[Issue]:
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or "."
-        names = [f"{base}.{alias.name}" if base == "torch" and alias.name[0] == "_" else base for alias in node.names]
-    else:
-        return
-    for name in names:
-        top = name.partition(".")[0]
-        if top not in ALLOWED_IMPORTS or (top == "torch" and name not in TORCH_PARTS) or name.startswith("mixers."):
-            yield Issue(
-                "forbidden-import", f"`{name}` may not be imported; mixers, torch and math are there", node.lineno
-            )
-
-
-def _calls(node: ast.AST) -> Iterator[Issue]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
-        yield Issue("forbidden-call", f"`{node.func.id}` may not be called; a mixer does not need it", node.lineno)
+def _names(node: ast.AST) -> Iterator[Issue]:
+    if isinstance(node, ast.Name) and (node.id in FORBIDDEN_CALLS or _is_dunder(node.id)) and node.id != "__name__":
+        yield Issue("forbidden-call", f"`{node.id}` may not be used; a mixer does not need it", node.lineno)
 
 
 def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
-        targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
-        for target in targets:
-            if isinstance(target, ast.Attribute | ast.Subscript) and root(target) in modules:
-                yield Issue("patching", f"`{ast.unparse(target)}` belongs to a library and stays as it is", node.lineno)
+    """Whatever is set or deleted, in any kind of statement: of a library nothing, of other objects no attribute."""
+    if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
+        return
+    if root(node) in modules:
+        yield Issue("patching", f"`{ast.unparse(node)}` belongs to a library and stays as it is", node.lineno)
+    elif isinstance(node, ast.Attribute) and node.attr not in SETTABLE and not _is_own(node.value):
+        yield Issue("patching", f"`{ast.unparse(node)}` is set: a mixer sets attributes of self only", node.lineno)
 
 
 def _parts(node: ast.AST) -> Iterator[Issue]:
+    owned = isinstance(node, ast.Attribute) and _is_own(node.value)
     for name in parts_read(node):
-        if name in FORBIDDEN_PARTS or name in HIDDEN_WAYS or name == "*":
+        private = name.startswith("_") and name not in PRIVATE_ALLOWED and (_is_dunder(name) or not owned)
+        unwanted = FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS
+        if private or name in unwanted or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)
+
+
+def _is_own(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in OWN
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _dtypes(node: ast.AST) -> Iterator[Issue]:

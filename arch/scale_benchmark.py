@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from arch import budget, exchange, scale_plan, verdicts
+from arch import exchange, scale_plan
 from arch.exchange import WEIGHTS, Model
 from arch.language.asker import Asker, Question, Stopped, asker
 from arch.language.evaluate import benchmarked, score
 from arch.language.tokens import Tokenizer, tokenizer
-from arch.measure import TRAINED_CHECKS
+from arch.measure import TRAINED_CHECKS, trained_sizes
 from arch.scale_train import folder, require_cuda
 from arch.scales import JOB_WALL_S, Scale
 from arch.weights import Unreadable
@@ -110,16 +110,11 @@ def _sizes(model: Model, scale: Scale, sandbox: Sandbox) -> dict[str, float] | F
     if isinstance(probed, Failure):
         return probed
     try:
-        found = verdicts.issues(probed.numbers, TRAINED_CHECKS)
-        sizes = budget.sizes(probed.numbers)
+        sizes = trained_sizes(probed.numbers, model.read())
     except WrongForm as error:
         return Failure(FailureKind.INVALID, f"the checks of the trained weights: {error}")
-    if leaks := [issue for issue in found if issue.rule == "causality"]:
-        return Failure(FailureKind.CHEATING, f"on the trained weights, {leaks[0].message}")
-    counted = model.read().count("blocks.0.mixer.")
-    if counted != sizes["parameters"]:
-        reason = f"the trained mixer stores {counted} numbers, a new one says it has {sizes['parameters']:.0f}"
-        return Failure(FailureKind.CHEATING, reason)
+    if isinstance(sizes, Failure):
+        return sizes
     widths = {name: float(model.shape[name]) for name in ("d_model", "n_heads", "head_dim")}
     return {**sizes, **widths}
 

@@ -1,4 +1,4 @@
-"""Trusted scores: accuracies from predicted tokens, bits per byte from hidden states, and the fitness. No torch.
+"""Trusted scores: accuracies and bits per byte from hidden states, and the fitness. No torch.
 
 The head and the log-softmax are applied here, in float64. Held-out prompts are made here; their answers stay here.
 
@@ -30,7 +30,7 @@ class Prompts:
     tokens: Tokens
     answers: Tokens
 
-    def accuracy(self, predicted_BT: NDArray[np.uint16], part: slice) -> float:
+    def accuracy(self, predicted_BT: Tokens, part: slice) -> float:
         """The share of right answers in a part of the prompts."""
         asked = self.answers[part] != NO_ANSWER
         return float((predicted_BT[part][asked] == self.answers[part][asked]).mean())
@@ -72,6 +72,12 @@ def all_log_probabilities(hidden_ND: NDArray[np.float32], head_VD: NDArray[np.fl
     top_N1 = logits_NV.max(-1, keepdims=True)
     logarithms_NV: NDArray[np.float64] = logits_NV - top_N1 - np.log(np.exp(logits_NV - top_N1).sum(-1, keepdims=True))
     return logarithms_NV
+
+
+def predicted(hidden_WTD: NDArray[np.float32], head_VD: NDArray[np.float64]) -> Tokens:
+    """The likeliest token at each position, (W, T)."""
+    tokens_WT: Tokens = (hidden_WTD.astype(np.float64) @ head_VD.T).argmax(-1)
+    return tokens_WT
 
 
 def log_probabilities(

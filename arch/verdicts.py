@@ -16,7 +16,8 @@ CHECKS = ("parameters", "shapes", "causality", "prefix", "batch", "gradients", "
 EXACT_GRADIENT = 0.0  # of early outputs with respect to late inputs, float64
 MOST_CHANGE = 1e-12  # of early outputs when late inputs are replaced, float64
 MOST_DIFFERENCE = 1e-9  # of a prefix alone from the same places of the whole, float64
-PARITY = 1e-4  # forward against recurrent, relative
+PARITY = 1e-4  # forward against recurrent, relative, float64
+PARITY_FLOAT32 = 1e-2  # rounding adds up over the tokens
 MOST_EXPONENT = 1.25  # between T and 2T; linear is 1, quadratic 2
 MOST_OPERATIONS = 3.0  # per token: more is a loop over time
 MOST_RMS = 1e3
@@ -73,7 +74,11 @@ def _recurrent(m: Numbers) -> str:
     gap, growth = number(m, "difference"), number(m, "state_growth")
     if gap > PARITY:
         return f"forward and recurrent differ by {gap:.1e} of the largest output (limit {PARITY:g})"
-    return f"the state grows with time, by {growth:.0f} numbers in 19 tokens" if growth > 0 else ""
+    if (single := number(m, "difference_float32")) > PARITY_FLOAT32:
+        return f"forward and recurrent differ by {single:.1e} of the largest output (float32, limit {PARITY_FLOAT32:g})"
+    if growth > 0:
+        return f"the state grows with time, by {growth:.0f} numbers in {number(m, 'length') - 1:.0f} tokens"
+    return "the state changes its types, keys or shapes from call to call" if number(m, "state_forms") > 1 else ""
 
 
 def _cost(m: Numbers) -> str:

@@ -1,8 +1,8 @@
 """Asks a person and waits: the flow run is paused with a form in the Prefect UI, and the stored decision is watched.
 
-Whichever answers first counts: the form (Resume in the UI), or `nightshift approve`, `accept`, `veto` (flows/cli.py).
-The form's answer is stored like theirs before anything follows from it. A pause blocks in this process, so a round
-keeps its claim; Ctrl-C ends the wait at once. Nothing here knows how a campaign or a round goes on.
+Whichever answers first counts: the form (Resume in the UI), or `nightshift approve`, `accept`, `veto`
+(flows/approval_cli.py). The form's answer is stored like theirs before anything follows from it. A pause blocks in this
+process, so a round keeps its claim; Ctrl-C ends the wait at once. Nothing here knows how a campaign or a round goes on.
 """
 
 from __future__ import annotations

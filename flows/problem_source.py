@@ -1,28 +1,29 @@
 """A problem's own files: one hash over all of them, and which of them make its measure.
 
-They are the folder that the problem's class lies in, or for a problem named `module:Class` that module's file alone.
-The measure is what a score comes from: the judge, what runs in the sandbox, the data, and the seed program, which was
-measured as the baseline. What proposers are told (the brief, cognition items, blocks) is no part of it, nor are notes,
-tests and, of shipped problems, what exports their results; but notes and tests are, once a Python file of the measure
-imports them or has their name as a text. Of a Python file the comments and docstrings do not count.
+They are the folder that the problem's class lies in, or for a problem named `module:Class` that module's file and those
+beside it that it imports or names. The measure is what a score comes from: the judge, what runs in the sandbox, the
+data, and the seed program, which was measured as the baseline. What proposers are told (the brief, cognition items,
+blocks) is no part of it, nor are notes, tests and, of shipped problems, what exports their results; but they are, once
+a Python file of the measure imports them or has their name as a text. Of a Python file the comments and docstrings do
+not count, unless something reads them (flows/problem_reads.py).
 
-Not seen: modules that problems share (of shipped ones the folders of their base classes are), installed packages, and
-data that lies elsewhere.
+Not seen: modules that problems share (of shipped ones the folders of their base classes are), installed packages, data
+that lies elsewhere, and names that are put together while a program runs.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import inspect
 import io
+import os
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from flows import registry
+from flows.problem_reads import Reads, reads_of, what_runs
 from tasks.contract import Domain
 
 #: Larger files count by their size in `source_of`: data that nobody edits by hand.
@@ -31,13 +32,14 @@ MOST_BYTES = 4_000_000
 MOST_DATA_BYTES = 256_000_000
 _END_BYTES = 1_000_000
 _SKIPPED = frozenset({"__pycache__", ".git", ".nightshift", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
-#: What proposers are told, by the first part of its name.
-_TOLD = frozenset({"brief.md", "cognition.jsonl", "cognition", "blocks"})
+_TOLD = frozenset({("brief.md",), ("cognition.jsonl",)})
+#: And of these folders the files of this kind: what tasks/knowledge.py reads. Anything else in them is data.
+_TOLD_IN = {"cognition": ".jsonl", "blocks": ".py"}
 #: The seed program counts as the text that it is in the end (SEED).
 _SEED_FILES = frozenset({"seed.py", "seed", "seed_program.py"})
 _NOTES = ("*.md", "*.txt~", "*~", "test_*.py", "LICENSE*", ".*")
 #: Parts of shipped problems that no score depends on.
-_AROUND = frozenset({"exporting", "gallery", "knowledge.py", "drawing.py", "best_known.py"})
+_AROUND = frozenset({"exporting", "gallery", "knowledge.py", "drawing.py", "best_known.py", "cheats.py"})
 SEED = "the seed program"
 
 
@@ -60,20 +62,43 @@ def parts_of(problem: str, domain: Domain) -> Files:
     file = _file_of(type(domain))
     seed = {SEED: hashlib.sha256(domain.brief().seed_program.encode()).hexdigest()}
     if ":" in problem:
-        return Files(seed | {file.name: _content_hash(file)}, {})
+        beside = _beside(file)
+        reads = reads_of(beside)
+        return Files(seed | {p.relative_to(file.parent).as_posix(): _content_hash(p, reads) for p in beside}, {})
     shipped = problem in registry.BUILT_IN
     measure, told = dict(seed), dict[str, str]()
     for folder in [file.parent, *(_shared(type(domain)) if shipped else ())]:
         files = {path: path.relative_to(folder).parts for path in files_of(folder)}
         files = {p: n for p, n in files.items() if n[0] not in _SEED_FILES and not (shipped and n[0] in _AROUND)}
-        beside = {path for path, name in files.items() if _is_note(name) or _is_run(path, name)}
-        named = _named(path for path, name in files.items() if path not in beside and name[0] not in _TOLD)
+        notes = {path for path, name in files.items() if _is_note(name) or _is_run(path, name)}
+        reads = reads_of(path for path, name in files.items() if path not in notes and not _is_told(name))
+        of_texts = Reads() if shipped else reads  # no shipped judge reads a docstring, a source or a block
         for path, name in files.items():
-            if path in beside and not {path.name, path.stem if path.suffix == ".py" else path.name} & named:
+            if path in notes and not reads.has(path):
                 continue
-            into = told if name[0] in _TOLD else measure
-            into[path.relative_to(file.parent.parent).as_posix() if shipped else "/".join(name)] = _content_hash(path)
+            into = told if _is_told(name) and not of_texts.imports_part(name) else measure
+            label = path.relative_to(file.parent.parent).as_posix() if shipped else "/".join(name)
+            into[label] = _content_hash(path, of_texts)
     return Files(measure, told)
+
+
+def _is_told(name: tuple[str, ...]) -> bool:
+    if len(name) == 2 and name[0] in _TOLD_IN:
+        return name[1].endswith(_TOLD_IN[name[0]]) and not _is_note(name)
+    return name in _TOLD
+
+
+def _beside(file: Path) -> list[Path]:
+    """A module's file, and those in its folder, or a folder beside it, that it imports or names, and so on."""
+    near = [path for path in file.parent.iterdir() if path.is_file()]
+    inner = [path for folder in file.parent.iterdir() if folder.is_dir() for path in folder.iterdir() if path.is_file()]
+    found = [file]
+    for path in found:  # it grows
+        reads = reads_of([path])
+        read = [other for other in near if reads.has(other)]
+        read += [other for other in inner if reads.has(other) and reads.names(other.parent.name)]
+        found += [other for other in read if other not in found]
+    return sorted(found)
 
 
 def _file_of(kind: type) -> Path:
@@ -88,9 +113,9 @@ def _shared(kind: type) -> list[Path]:
 
 
 def _is_note(name: tuple[str, ...]) -> bool:
-    """A file that nothing reads: notes at the top, tests, what editors leave behind."""
-    if len(name) == 1 and name[0] not in _TOLD:
-        return any(fnmatch(name[0], pattern) for pattern in _NOTES)
+    """A file that nothing reads: notes at the top and among what is told, tests, what editors leave behind."""
+    if (len(name) == 1 and name not in _TOLD) or (len(name) == 2 and name[0] in _TOLD_IN):
+        return any(fnmatch(name[-1], pattern) for pattern in _NOTES)
     return any(part.startswith(".") or part.endswith("~") for part in name)
 
 
@@ -104,24 +129,18 @@ def _is_run(path: Path, name: tuple[str, ...]) -> bool:
         return False
 
 
-def _named(files: Iterable[Path]) -> set[str]:
-    """Modules that these files import, by the last part of their names, and the last parts of paths in their texts."""
-    found = set[str]()
-    for path in files:
-        tree = _without_docstrings(path.read_bytes()) if path.suffix == ".py" else None
-        for node in [] if tree is None else ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                found |= {alias.name.rpartition(".")[2] for alias in node.names}
-                found.add((getattr(node, "module", "") or "").rpartition(".")[2])
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value.rpartition("/")[2])
-    return found
-
-
 def files_of(folder: Path) -> list[Path]:
-    """Every file of a problem's folder but caches, in a fixed order."""
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return sorted(path for path in found if not _SKIPPED & set(path.relative_to(folder).parts))
+    """Every file of a problem's folder but caches, in a fixed order; folders that are linked to are entered once."""
+    found, entered = [], set[str]()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(place))
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name not in _SKIPPED and os.path.realpath(Path(place, name)) not in entered
+        ]
+        found += [path for name in names if (path := Path(place, name)).is_file() and name not in _SKIPPED]
+    return sorted(found)
 
 
 def hashed(files: list[Path], folder: Path) -> str:
@@ -135,11 +154,12 @@ def hashed(files: list[Path], folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _content_hash(path: Path) -> str:
+def _content_hash(path: Path, reads: Reads) -> str:
     """Of its bytes; of a Python file, after a space, also of what is run: either being the same is enough."""
     if path.suffix == ".py":
         content = path.read_bytes()
-        return " ".join([hashlib.sha256(content).hexdigest(), *what_runs(content)])
+        runs = [] if reads.sees_text_of(path) else what_runs(content, docstrings=reads.docstrings)
+        return " ".join([hashlib.sha256(content).hexdigest(), *runs])
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= MOST_DATA_BYTES:
@@ -153,28 +173,3 @@ def _content_hash(path: Path) -> str:
 def is_same(one: str, other: str) -> bool:
     """Whether two hashes are of the same content: to the byte, or of Python files that run the same."""
     return not set(one.split()).isdisjoint(other.split())
-
-
-def what_runs(source: bytes) -> list[str]:
-    r"""The hash of a Python file without comments, docstrings and layout; none if it does not parse.
-
-    It depends on the version of Python, so it is never the only one.
-
-    >>> what_runs(b'"About it."\nx = 1  # one\n') == what_runs(b'x = (1)') != what_runs(b'x = 2')
-    True
-    """
-    tree = _without_docstrings(source)
-    return [] if tree is None else [hashlib.sha256(ast.dump(tree).encode()).hexdigest()]
-
-
-def _without_docstrings(source: bytes) -> ast.Module | None:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return tree

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cognition import tree
@@ -16,7 +16,7 @@ from flows import registry
 from flows.config import ConfigError
 from tasks import trees
 from tasks.artefacts import UriWorkspace
-from tasks.contract import JUDGE_LOG, Domain, Failure, FailureKind, Sandbox
+from tasks.contract import JUDGE_LOG, Domain, Failure, FailureKind, Measurements, Sandbox
 from tasks.sandbox import open_sandbox, parse_gate
 
 
@@ -25,10 +25,15 @@ class Attempt:
     """What became of one program."""
 
     outcome: Outcome
-    metrics: dict[str, float] = field(default_factory=dict)
+    measured: Measurements | None = None  # what the score was made of
     logs: str = ""
     cpu_s: float = 0.0
     sandbox_tier: str = ""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All of them; none if it was not measured."""
+        return {} if self.measured is None else self.measured.metrics
 
     @property
     def fitness(self) -> float | None:
@@ -68,8 +73,19 @@ def attempt(
         return judged(domain, program, rung or domain.rungs[0], seed, sandbox, Path(folder))
 
 
-def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, folder: Path) -> Attempt:
-    """The engine's order of things, without the engine; the domain is prepared. Raises MachineFault."""
+def judged(
+    domain: Domain,
+    code: str,
+    rung: str,
+    seed: int,
+    sandbox: Sandbox,
+    folder: Path,
+    baseline: Measurements | None = None,
+) -> Attempt:
+    """The engine's order of things, without the engine; the domain is prepared. Raises MachineFault.
+
+    Without the seed program's measurements as `baseline` a program is scored as round 0 is: against itself, if at all.
+    """
     problem = parse_gate.parse(code, sandbox, is_tree=domain.brief().tree is not None)
     if problem is not None:
         return Attempt(problem, sandbox_tier=sandbox.tier)
@@ -84,5 +100,5 @@ def judged(domain: Domain, code: str, rung: str, seed: int, sandbox: Sandbox, fo
     if isinstance(measured, Failure):
         said = workspace.read(JUDGE_LOG).decode() if workspace.exists(JUDGE_LOG) else ""
         return Attempt(measured, logs=said, sandbox_tier=sandbox.tier)
-    outcome = domain.score([measured], None)
-    return Attempt(outcome, measured.metrics, measured.logs, measured.cost.cpu_s, sandbox.tier)
+    outcome = domain.score([measured], None if baseline is None else [baseline])
+    return Attempt(outcome, measured, measured.logs, measured.cost.cpu_s, sandbox.tier)

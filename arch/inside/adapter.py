@@ -29,17 +29,24 @@ def probe(candidate_path: str, request: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     began = time.process_time()
-    make, shape = mixer_class(candidate_path), Shape(**request["shape"])
+    shape = Shape(**request["shape"])
     setting = checks.Setting(shape.d_model, tuple(request["lengths"]), request["seed"], request["weights"] is None)
-    numbers = checks.run(_maker(make, shape, request["weights"]), setting, tuple(request["checks"]))
+    numbers = checks.run(_maker(candidate_path, shape, request["weights"]), setting, tuple(request["checks"]))
     return {"numbers": numbers, "cpu_s": time.process_time() - began}
 
 
-def _maker(make: MakeMixer, shape: Shape, weights: Given | None) -> Any:
-    """Makes the mixer alone: a new one, or the first block's of a trained model."""
-    if weights is None:
-        return lambda: make(shape.d_model, shape.n_heads, shape.head_dim)
-    return lambda: _restored(make, shape, weights).blocks[0].mixer
+def _maker(candidate_path: str, shape: Shape, weights: Given | None) -> Any:
+    """Makes the mixer alone, new or as the first block of a trained model, and each time of a module of its own."""
+    trained = None if weights is None else _restored(mixer_class(candidate_path), shape, weights).blocks[0]
+    numbers = None if trained is None else trained.mixer.state_dict()
+
+    def make() -> Any:
+        mixer = mixer_class(candidate_path)(shape.d_model, shape.n_heads, shape.head_dim)
+        if numbers is not None:
+            mixer.load_state_dict(numbers)
+        return mixer
+
+    return make
 
 
 def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Handed:
@@ -56,20 +63,16 @@ def train(candidate_path: str, request: dict[str, Any]) -> dict[str, Any] | Hand
 
 
 def answer(candidate_path: str, request: dict[str, Any]) -> Handed:
-    """What a trained model answers to each batch of tokens (int32, of its own size), one after the other in one file.
-
-    Wanted are predicted tokens (uint16) or final hidden states (float32).
-    """
+    """A trained model's final hidden states (float32) for each batch of tokens (int32, of any size), in one file."""
     torch.set_num_threads(1)
     model = _restored(mixer_class(candidate_path), Shape(**request["shape"]), request["weights"])
     model.to(request["device"])
-    return {}, {"answers": b"".join(_answer(model, part, request["wants"]) for part in request["batches"])}
+    return {}, {"answers": b"".join(_answer(model, part) for part in request["batches"])}
 
 
-def _answer(model: Trunk, part: dict[str, Any], wants: str) -> bytes:
+def _answer(model: Trunk, part: dict[str, Any]) -> bytes:
     tokens = np.frombuffer(unpack(part["tokens"]), dtype=np.int32).reshape(part["size"]).astype(np.int64)
-    made = training.predict(model, tokens).astype(np.uint16) if wants == "tokens" else training.hidden(model, tokens)
-    content: bytes = made.tobytes()
+    content: bytes = training.hidden(model, tokens).tobytes()
     return content
 
 

@@ -1,6 +1,6 @@
 """Trains a small model around the candidate's mixer, inside the sandbox, and runs trained ones on prompts.
 
-It scores nothing: weights, a loss curve, predicted tokens and hidden states leave, and trusted code judges them.
+It scores nothing: weights, a loss curve and hidden states leave, and trusted code judges them.
 Runs only where `mixers` and `synthetic` are importable (arch/inside on the path). One thread.
 
 Shapes: B batch, T time, V vocabulary.
@@ -95,25 +95,13 @@ def train(make: MakeMixer, recipe: Recipe, text: bytes) -> tuple[Trunk, list[lis
     return model, curve
 
 
-def predict(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 64) -> NDArray[np.int64]:
-    """The likeliest token at each position, (B, T)."""
-    with torch.no_grad():
-        parts = [model.head(model(part)).argmax(-1).cpu() for part in _parts(model, tokens_BT, batch)]
-    answer: NDArray[np.int64] = torch.cat(parts).numpy()
-    return answer
-
-
 def hidden(model: Trunk, tokens_BT: NDArray[np.int64], batch: int = 32) -> NDArray[np.float32]:
     """The final hidden states, (B, T, D)."""
+    tokens = torch.from_numpy(tokens_BT).to(model.norm.device)
     with torch.no_grad():
-        parts = [model(part).float().cpu() for part in _parts(model, tokens_BT, batch)]
+        parts = [model(part).float().cpu() for part in torch.split(tokens, batch)]
     answer: NDArray[np.float32] = torch.cat(parts).numpy()
     return answer
-
-
-def _parts(model: Trunk, tokens_BT: NDArray[np.int64], batch: int) -> tuple[Tensor, ...]:
-    """The tokens in pieces, where the model is."""
-    return torch.split(torch.from_numpy(tokens_BT).to(model.norm.device), batch)
 
 
 def _pace(step: int, steps: int) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,7 @@ from flows.auditing.surgery import operable_in
 from flows.config import ConfigError
 from flows.trying import Attempt, judged
 from tasks.artefacts import UriWorkspace
-from tasks.contract import Domain, Failure, Sandbox
+from tasks.contract import Domain, Failure, Measurements, Sandbox
 from tasks.sandbox import open_sandbox
 
 #: held: no score above the seed program's. scored, reached: the evaluator is broken. fault: our machine failed, or was
@@ -104,17 +105,20 @@ def attacked(domain: Domain, rung: str, sandbox: Sandbox, slots: int, budget_s: 
     ):
         targets = Targets(hidden_files(domain), listener.getsockname()[1], domain.brief().metric)
 
-        def run(code: str) -> Attempt:
+        def run(code: str, baseline: Measurements | None = None) -> Attempt:
             with tempfile.TemporaryDirectory(dir=folder) as own:
-                return judged(domain, code, rung, 0, sandbox, Path(own))
+                return judged(domain, code, rung, 0, sandbox, Path(own), baseline)
 
         def is_late() -> bool:
             return budget_s is not None and time.monotonic() - began > budget_s
 
-        first, second = (_honest(run(domain.brief().seed_program), domain.name) for _ in range(2))
+        honest = run(domain.brief().seed_program)
+        against_seed = partial(run, baseline=honest.measured)  # scores may be relative, and a cheat is no baseline
+        again = against_seed(domain.brief().seed_program)
+        first, second = (_honest(each, domain.name) for each in (honest, again))
         bar = max(first, second) + 3.0 * abs(first - second) + 1e-9 * abs(first)
-        tried = [*_own(domain), *_generic(domain, targets, run)]
-        jobs = [pool.submit(_result, one, bar, run, is_late) for one in tried]
+        tried = [*_own(domain), *_generic(domain, targets, against_seed)]
+        jobs = [pool.submit(_result, one, bar, against_seed, is_late) for one in tried]
         found = tuple(job.result() for job in jobs)
     seconds = time.monotonic() - began
     return Audit(domain.name, rung, sandbox.tier, max(first, second), first == second, found, seconds)
@@ -180,6 +184,9 @@ def _finding(cheat: Cheat, bar: float, run: Callable[[str], Attempt]) -> Finding
         reason = tried.outcome.reason.splitlines()[0] if tried.outcome.reason else ""
         return Finding(cheat.name, cheat.kind, "held", None, str(tried.outcome.kind), reason[:300])
     fitness = tried.outcome.fitness
+    if not tried.outcome.ranks:
+        reason = f"it is in no ranking: {tried.outcome.unranked}"
+        return Finding(cheat.name, cheat.kind, "held", fitness, "", reason[:300])
     if cheat.kind == "reach":
         return Finding(cheat.name, cheat.kind, "reached", fitness, "", cheats.REACHED)
     if fitness > bar:

@@ -2,21 +2,19 @@
 
 The list comes from the model's own configuration, built without memory (PyTorch's meta device); a tensor that the
 configuration ties to another is not stored twice. Numbers are looked at too: all finite. Other files with tensors
-(pickles above all) are refused. Headers are read here with numpy alone; only `expected` imports torch, transformers and
-peft.
+(pickles above all) are refused. Headers are read by tasks/weights_file.py; only `expected` imports torch, transformers
+and peft.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rl.weights import Unreadable
+from tasks.weights_file import Unreadable, mapped, stored
 
 LONGEST_HEADER = 16 << 20
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".npz", ".ckpt")
@@ -47,44 +45,20 @@ def check(folder: Path, wanted: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def _checked(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> set[str]:
-    header, start = _header(path)
-    end = path.stat().st_size - start
-    spans = []
-    for name, entry in header.items():
+    try:
+        with mapped(path) as content:
+            found = stored(content, LONGEST_HEADER)
+    except Unreadable as error:
+        raise Unreadable(f"{path.name}: {error}") from None
+    for name, entry in found.items():
         if name not in wanted:
             raise Unreadable(f"{path.name} holds {name[:80]!r}, which the model does not have")
-        spans.append(_span(name, entry, wanted[name]))
-    spans.sort()
-    if [0, *(span[1] for span in spans)] != [*(span[0] for span in spans), end]:
-        raise Unreadable(f"{path.name}: tensors overlap, leave gaps or do not fill the file")
-    for begin, stop, kind in spans:
-        _finite(path, start + begin, stop - begin, kind)
-    return set(header)
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if not 2 <= size <= min(LONGEST_HEADER, path.stat().st_size - 8):
-            raise Unreadable(f"{path.name} is not a safetensors file")
-        try:
-            header: dict[str, Any] = json.loads(file.read(size))
-            header.pop("__metadata__", None)
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            raise Unreadable(f"{path.name}: the header cannot be read") from None
-    return header, 8 + size
-
-
-def _span(name: str, entry: Any, shape: tuple[int, ...]) -> tuple[int, int, str]:
-    try:
-        kind, given, (begin, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-    except (KeyError, TypeError, ValueError):
-        raise Unreadable(f"{name} has no type, size or place") from None
-    if kind not in KINDS or given != shape or type(begin) is not int or type(stop) is not int:
-        raise Unreadable(f"{name}: expected numbers of size {shape}, found {str(kind)[:20]} of size {given}")
-    if begin < 0 or stop - begin != np.dtype(KINDS[kind][0]).itemsize * math.prod(shape):
-        raise Unreadable(f"{name} lies outside the file or has the wrong size")
-    return begin, stop, kind
+        if entry.dtype not in KINDS or entry.shape != wanted[name]:
+            said = f"{name}: expected numbers of size {wanted[name]}, found {entry.dtype} of size {entry.shape}"
+            raise Unreadable(said)
+    for entry in found.values():
+        _finite(path, entry.start, entry.end - entry.start, entry.dtype)
+    return set(found)
 
 
 def _finite(path: Path, begin: int, size: int, kind: str) -> None:

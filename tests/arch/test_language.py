@@ -25,7 +25,7 @@ from arch.recipes import TINY
 from arch.reference import program
 from arch.weights import Unreadable, Weights
 from tasks.contract import Failure, FailureKind, Finished, Job, MachineFault, Sandbox
-from tests.arch.test_measure import FORWARD, HIDDEN_LEAK
+from tests.arch.test_measure import FORWARD, leaking
 
 TEXT = TINY.text
 
@@ -100,13 +100,12 @@ def test_no_answer_and_no_gold_number_goes_into_the_sandbox(weights: bytes, torc
     evaluate.benchmarked(asker(weights, counting), Suite(LOCAL[:1], limit=3))
     for job in counting.jobs:
         assert isinstance(job.request, dict)
-        assert set(job.request) == {"shape", "weights", "device", "wants", "batches"}
-        assert job.request["wants"] == "hidden"
+        assert set(job.request) == {"shape", "weights", "device", "batches"}
 
 
 def test_a_model_that_looks_ahead_is_caught_by_the_audit(weights: bytes, torch_sandbox: Sandbox) -> None:
-    leaking = program("delta_net").replace(FORWARD, HIDDEN_LEAK)
-    failure = evaluate.benchmarked(asker(weights, torch_sandbox, leaking), OFFLINE)
+    looking = leaking("x_BTD.shape[0] > 3")
+    failure = evaluate.benchmarked(asker(weights, torch_sandbox, looking), OFFLINE)
     assert isinstance(failure, Failure)
     assert failure.kind is FailureKind.CHEATING
     assert failure.reason.startswith("audit: ")

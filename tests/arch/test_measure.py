@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +16,38 @@ from arch.corpus import corpus
 from arch.domain import Arch
 from arch.inside.synthetic import NO_ANSWER, Task, Tokens, make
 from arch.recipes import COPY, HARD, MQAR, TINY, UPDATE
-from arch.reference import program
+from arch.reference import LINEAR, program
 from arch.weights import Unreadable, Weights
 from tasks.artefacts import UriWorkspace
 from tasks.contract import JSON, Failure, FailureKind, Finished, Job, Sandbox, Trained
 
 TEXT = TINY.runs[1]
 FORWARD = "        return self.mix(x_BTD, (None, None), steps=False)[0]\n"
-HIDDEN_LEAK = (
-    "        y = self.mix(x_BTD, (None, None), steps=False)[0]\n"
-    "        return y + x_BTD.roll(-1, 1) if x_BTD.shape[0] > 3 else y\n"
+RECALL = TINY.runs[0]
+assert RECALL.task is not None
+UPDATED = RECALL.task
+
+
+def leaking(when: str) -> str:
+    """DeltaNet that looks ahead in some batches."""
+    y = "        y = self.mix(x_BTD, (None, None), steps=False)[0]\n"
+    return program("delta_net").replace(FORWARD, f"{y}        return y + x_BTD.roll(-1, 1) if {when} else y\n")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "x_BTD.shape[0] > 3",
+        f"x_BTD.shape[0] > 3 and x_BTD.shape[1] == {RECALL.length}",
+        f"x_BTD.shape[0] > 3 and x_BTD.shape[1] == {TEXT.length}",
+    ],
+    ids=["in large batches", "in large batches of recall prompts", "in large batches of text"],
 )
-
-
-def test_a_leak_that_hides_from_the_checks_is_caught_by_the_audit(torch_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_leak_that_hides_from_the_checks_is_caught_by_the_audit(
+    when: str, torch_sandbox: Sandbox, tmp_path: Path
+) -> None:
     domain, workspace = Arch(Arch.Options(tiny=True)), UriWorkspace(tmp_path.as_uri())
-    code = program("delta_net").replace(FORWARD, HIDDEN_LEAK)
+    code = leaking(when)
     assert domain.probe(code, torch_sandbox) == []  # no check has more than three entries in a batch
     trained = domain.train(code, domain.rungs[0], 1, torch_sandbox, workspace)
     assert isinstance(trained, Trained)
@@ -40,13 +57,35 @@ def test_a_leak_that_hides_from_the_checks_is_caught_by_the_audit(torch_sandbox:
     assert failure.reason.startswith("audit: ")
 
 
+def test_a_mixer_with_another_state_once_it_is_trained_is_refused(torch_sandbox: Sandbox, tmp_path: Path) -> None:
+    domain, workspace = Arch(Arch.Options(tiny=True)), UriWorkspace(tmp_path.as_uri())
+    code = domain.cheats()["has a second memory once it is trained"]
+    assert domain.probe(code, torch_sandbox) == []
+    trained = domain.train(code, domain.rungs[0], 1, torch_sandbox, workspace)
+    assert isinstance(trained, Trained)
+    failure = domain.benchmark(code, trained, domain.rungs[0], 1, torch_sandbox, workspace)
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith("on the trained weights, recurrent: forward and recurrent differ by ")
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_no_reference_mixer_fails_an_audit_of_every_prompt(name: str, torch_sandbox: Sandbox, tmp_path: Path) -> None:
+    workspace, every = UriWorkspace(tmp_path.as_uri()), replace(TINY, audited=1.0)
+    rate = RECALL.learning_rates[0]
+    fitted = measure.fitted(program(name), every, RECALL, rate, 1, torch_sandbox, workspace)
+    assert isinstance(fitted, exchange.Fitted)
+    assert fitted.weights is not None
+    found = measure._recall(program(name), every, RECALL, UPDATED, {rate: fitted.weights}, 1, torch_sandbox)
+    assert isinstance(found, measure.Measured)
+
+
 class Oracle:
     """Hidden states of a process that knows the held-out text by heart: far too good."""
 
     def __init__(self, head_VD: NDArray[np.float32], text: bytes) -> None:
         self.head_VD, self.text = head_VD, text
 
-    def hidden(self, *arguments: object) -> list[NDArray[np.float32]]:
+    def hidden(self, *arguments: object, sandbox: Sandbox) -> list[NDArray[np.float32]]:
         batches = arguments[4]
         assert isinstance(batches, list)
         return [np.stack([self._states(row) for row in tokens]) for tokens in batches]
@@ -146,12 +185,15 @@ def test_a_forged_training_answer_is_a_failure(answer: JSON, files: Mapping[str,
 )
 def test_forged_answers_are_failures(files: Mapping[str, bytes]) -> None:
     tokens: Tokens = np.zeros((2, 5), np.int64)
-    for result in (
-        exchange.predicted("", TINY, TINY.runs[0], b"", tokens, Answering({}, files)),
-        exchange.hidden("", TINY, TINY.runs[0], b"", [tokens], Answering({}, files)),
-    ):
-        assert isinstance(result, Failure)
-        assert result.kind is FailureKind.INVALID
+    result = exchange.hidden("", TINY, TINY.runs[0], b"", [tokens], Answering({}, files))
+    assert isinstance(result, Failure)
+    assert result.kind is FailureKind.INVALID
+
+
+def test_predicted_is_the_likeliest_token() -> None:
+    head = np.eye(4)[[2, 0, 1]]
+    states = np.array([[[0.1, 0.9, 0.2, 5.0], [0.0, -1.0, 0.5, 0.0]]], dtype=np.float32)
+    assert scoring.predicted(states, head).tolist() == [[2, 0]]
 
 
 def test_bits_per_byte_of_knowing_nothing_is_eight() -> None:
@@ -214,20 +256,3 @@ def test_weights_are_read_without_torch() -> None:
     for name, shape in (("head.weight", (3, 2)), ("other", (2, 3))):
         with pytest.raises(Unreadable, match="expected a float32 tensor"):
             weights.tensor(name, shape)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff" * 64,
-        (2).to_bytes(8, "little") + b"[]",
-        (60).to_bytes(8, "little") + b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'.ljust(60),
-        (60).to_bytes(8, "little") + b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}'.ljust(60) + b"1234",
-        (999_999).to_bytes(8, "little")
-        + (b'{"a":{"dtype":"F32","data_offsets":[0,0],"shape":[0' + b",9" * 400_000 + b"]}}").ljust(999_999),
-    ],
-)
-def test_broken_weights_are_refused(content: bytes) -> None:
-    with pytest.raises(Unreadable):
-        Weights(content)

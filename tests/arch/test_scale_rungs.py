@@ -25,7 +25,7 @@ from arch.scales import SCALES, TOY
 from arch.weights import Unreadable, Weights
 from tasks.artefacts import UriWorkspace
 from tasks.contract import Failure, FailureKind, Finished, Job, Measurements, Sandbox, Score, Trained
-from tests.arch.test_measure import FORWARD, HIDDEN_LEAK
+from tests.arch.test_measure import leaking
 
 RUNG = "explore-20m"
 FEWER = replace(TOY, steps=2)
@@ -61,8 +61,8 @@ def test_a_toy_mixer_goes_the_whole_way_and_a_retry_trains_nothing(
     assert domain.score([found], None) == Score(0.5, None, 1)
     assert all(0.0 < value < 1.0 for value in domain.features(found).values())
 
-    leaking = program("delta_net").replace(FORWARD, HIDDEN_LEAK)
-    cheat = domain.benchmark(leaking, trained, RUNG, 3, torch_sandbox, workspace)
+    looking = leaking("x_BTD.shape[0] > 3")
+    cheat = domain.benchmark(looking, trained, RUNG, 3, torch_sandbox, workspace)
     assert isinstance(cheat, Failure)
     assert cheat.kind is FailureKind.CHEATING
     assert cheat.reason.startswith("audit: ")
@@ -342,7 +342,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "log is a link": (lambda run: link(run, "log.jsonl", "/etc/passwd"), "log.jsonl: "),
     "log is a pipe": (pipe, "log.jsonl is no plain file"),
     "weights have two names": (lambda run: os.link(run / WEIGHTS, run / "other"), "has another name"),
-    "weights are empty": (lambda run: (run / WEIGHTS).write_bytes(b""), "the weights are an empty file"),
+    "weights are empty": (lambda run: (run / WEIGHTS).write_bytes(b""), "the file is empty"),
     "no weights": (lambda run: (run / WEIGHTS).unlink(), "weights.safetensors: No such file"),
     "log too short": (lambda run: (run / "log.jsonl").write_bytes(lines(RECORD)), "has 1 records, expected one for"),
     "no number": (

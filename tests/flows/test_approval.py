@@ -16,7 +16,7 @@ import pytest
 
 from cognition.archive import Archive
 from cognition.records import Failure, FailureKind, round_id
-from flows import approval, asking, cli, progress
+from flows import approval, approval_cli, asking, progress
 from flows.campaign import Ended
 from flows.config import ConfigError, Settings
 from flows.home import open_home
@@ -133,7 +133,7 @@ def test_a_refused_rung_spends_nothing_until_it_is_approved(listener: _Listener,
     assert (ended.ending, ended.is_failure) == ("unapproved", False)
     assert "refused: too dear; `nightshift approve no`, then `nightshift resume no`" in ended.sentence
     assert (_trained(tmp_path), len(listener.questions), _state_of("no")) == (0, 1, "Completed")
-    cli.approve("no")
+    approval_cli.approve("no")
     assert _run(settings).ending == "finished"
 
 
@@ -210,7 +210,7 @@ def test_the_command_line_answers_a_waiting_round(
 
     def person() -> None:
         assert listener.react.wait(20)
-        cli.veto("typed-0001", note="no")
+        approval_cli.veto("typed-0001", note="no")
 
     thread = threading.Thread(target=person, daemon=True)
     thread.start()
@@ -221,9 +221,9 @@ def test_the_command_line_answers_a_waiting_round(
     assert isinstance(outcome, Failure)
     assert outcome.reason == "vetoed: no"
     with pytest.raises(ConfigError, match="typed-0001 is decided already: veto, no"):
-        cli.accept("typed-0001")
+        approval_cli.accept("typed-0001")
     with pytest.raises(ConfigError, match="typed-0000 waits for no decision"):
-        cli.accept("typed-0000")
+        approval_cli.accept("typed-0000")
 
 
 @pytest.mark.slow

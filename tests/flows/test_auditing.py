@@ -210,6 +210,32 @@ def test_a_problem_s_own_cheats_are_tried(problem: Path, monkeypatch: pytest.Mon
     }
 
 
+RELATIVE = """
+    def score(self, evaluations, baseline):
+        from tasks.contract import Score
+
+        ours, theirs = (each[0].metrics["min_distance"] for each in (evaluations, baseline or evaluations))
+        return Score(ours / theirs, unranked="too large" if ours > {limit} else "")
+
+    def cheats(self):
+        return {{"a grid": "def solve(n, seed):\\n    return [(i % 4 / 3, i // 4 / 2) for i in range(n)]\\n"}}
+"""
+
+
+@pytest.mark.parametrize(("limit", "result"), [("9.0", "scored"), ("0.2", "held")])
+def test_a_score_that_is_relative_is_held_against_the_seed_program_s_and_must_rank(
+    limit: str, result: str, problem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only(monkeypatch)
+    file = problem / "problem.py"
+    file.write_text(file.read_text() + RELATIVE.format(limit=limit))
+    (finding,) = audit(str(problem)).findings
+    assert finding.result == result
+    assert finding.fitness is not None
+    assert finding.fitness > 1.0
+    assert ("in no ranking: too large" in finding.reason) == (result == "held")
+
+
 def test_the_command_exits_with_1_and_says_which(problem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _only(monkeypatch, "answers a million times every number", "answers None")
     held = CliRunner().invoke(app, ["audit", str(problem)])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cognition.archive import Archive
-from flows import cli, engines, measure, problem_source, registry, scaffold, steps
+from flows import engines, measure, problem_source, registry, run_cli, scaffold, steps
 from flows.alerts import AlertsSettings
 from flows.comparison import gather as comparing
 from flows.config import ConfigError, Settings
@@ -90,6 +90,98 @@ def test_what_looks_like_a_note_is_measure_once_the_judge_names_it(problem: Path
     before = parts()
     _edited(problem / file, "x = 1", "x = 2")
     assert measure.differing(before, parts()) == f"{file} changed"
+
+
+def _parts(problem: Path) -> problem_source.Files:
+    return problem_source.parts_of(str(problem), registry.load(registry.resolved(str(problem)), {}))
+
+
+@pytest.mark.parametrize(
+    ("reader", "changed"),
+    [
+        ("x = 1", ""),
+        ("x = other.__doc__", "about.py changed"),
+        ("from inspect import getdoc", "about.py changed"),
+        ("x = inspect.getsource(other)", "about.py changed"),
+        ("x = (HERE / 'about.py').read_text()", "about.py changed"),
+    ],
+)
+def test_docstrings_are_measure_once_something_reads_them(problem: Path, reader: str, changed: str) -> None:
+    (problem / "about.py").write_text('"""One."""\nx = 1\n')
+    (problem / "reader.py").write_text(f"{reader}\n")
+    before = _parts(problem).measure
+    _edited(problem / "about.py", "One.", "Two.")
+    assert measure.differing(before, _parts(problem).measure) == changed
+
+
+@pytest.mark.parametrize(
+    ("reader", "changed"),
+    [("x = 1", ""), ("from getpass import getsource", "about.py changed"), ("open('about.py')", "about.py changed")],
+)
+def test_comments_are_measure_once_something_reads_them(problem: Path, reader: str, changed: str) -> None:
+    (problem / "about.py").write_text("x = 1  # one\n")
+    (problem / "reader.py").write_text(f"{reader}\n")
+    before = _parts(problem).measure
+    _edited(problem / "about.py", "# one", "# two")
+    assert measure.differing(before, _parts(problem).measure) == changed
+
+
+def test_a_file_that_reads_its_own_docstring_keeps_it(problem: Path) -> None:
+    (problem / "about.py").write_text('"""One."""\nCASES = __doc__\n')
+    (problem / "other.py").write_text('"""One."""\n')
+    before = _parts(problem).measure
+    for name in ("about.py", "other.py"):
+        _edited(problem / name, "One.", "Two.")
+    assert measure.differing(before, _parts(problem).measure) == "about.py changed"
+
+
+@pytest.mark.parametrize("file", ["blocks/table.csv", "cognition/answers.json", "cognition/deeper/more.jsonl"])
+def test_data_among_what_is_told_is_measure(problem: Path, file: str) -> None:
+    (problem / file).parent.mkdir(parents=True, exist_ok=True)
+    before = _parts(problem)
+    (problem / file).write_text("1")
+    for told in ("blocks/another.py", "cognition/more.jsonl", "cognition/notes.md"):
+        (problem / told).parent.mkdir(exist_ok=True)
+        (problem / told).write_text("")
+    now = _parts(problem)
+    assert measure.differing(before.measure, now.measure) == f"{file} is new"
+    assert {"blocks/another.py", "cognition/more.jsonl"} <= now.told.keys() - before.told.keys()
+
+
+@pytest.mark.parametrize("reads", ["from mine.blocks import start", "import blocks.start", "open('blocks/start.py')"])
+def test_a_block_that_the_judge_reads_is_measure(problem: Path, reads: str) -> None:
+    (problem / "blocks").mkdir(exist_ok=True)
+    (problem / "blocks" / "start.py").write_text("x = 1\n")
+    assert "blocks/start.py" in _parts(problem).told
+    (problem / "reader.py").write_text(f"{reads}\n")
+    assert "blocks/start.py" in _parts(problem).measure
+
+
+def test_a_folder_that_is_linked_to_is_measure_and_a_circle_ends(problem: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "cases.csv").write_text("1")
+    (problem / "data").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(problem)
+    before = _parts(problem).measure
+    assert "data/cases.csv" in before
+    assert not any("back" in name for name in before)
+    (tmp_path / "elsewhere" / "cases.csv").write_text("2")
+    assert measure.differing(before, _parts(problem).measure) == "data/cases.csv changed"
+
+
+def test_a_module_s_helpers_and_data_beside_it_are_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "of_a_module.py").write_text(
+        "from problems.circle_packing.domain import CirclePacking\nfrom helper_of_it import judge\n\n\n"
+        "class Mine(CirclePacking):\n    pass\n"
+    )
+    (tmp_path / "helper_of_it.py").write_text("judge = open('tables_of_it/cases.csv') if False else None\n")
+    (tmp_path / "tables_of_it").mkdir()
+    for name in ("tables_of_it/cases.csv", "tables_of_it/other.csv", "unrelated.py", "README.md"):
+        (tmp_path / name).write_text("")
+    name = "of_a_module:Mine"
+    files = problem_source.parts_of(name, registry.load(name, {})).measure.keys()
+    assert files == {problem_source.SEED, "of_a_module.py", "helper_of_it.py", "tables_of_it/cases.csv"}
 
 
 def _refusal(archive: Archive, settings: Settings, domain: Any) -> str:
@@ -258,7 +350,7 @@ def test_whatever_opens_the_campaign_refuses(problem: Path, archive: Archive) ->
     with pytest.raises(ConfigError, match=r"problem\.py changed"):
         engines.engine_for(settings)  # what resume, promote, rerun and Retry in the UI begin with
     with pytest.raises(ConfigError, match=r"problem\.py changed"):
-        cli._run(settings, ephemeral=True, as_json=True, measure_changed=False)
+        run_cli._run(settings, ephemeral=True, as_json=True, measure_changed=False)
 
 
 def test_what_the_audit_belongs_to_is_what_a_campaign_is_refused_by(problem: Path, archive: Archive) -> None:
