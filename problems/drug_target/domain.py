@@ -204,7 +204,7 @@ Imports: torch, torch.nn, torch.nn.functional, math, functools, itertools, datac
 """
 NOTES = (
     "The trainer is fixed: binary cross-entropy, AdamW with warm-up and cosine, batches of 64, a few thousand pairs, "
-    "tens of epochs on one CPU thread within a CPU limit. Weights of several epochs are kept; the best is chosen on "
+    "some twenty epochs on one CPU thread within a limit. Weights of several epochs are kept; the best is chosen on "
     "pairs held out for that. Reported in four settings: known partners, unseen drug, unseen protein, both unseen; "
     "fitness is four fifths AUROC and AUPRC, one fifth F1 and MCC, averaged over the settings."
 )

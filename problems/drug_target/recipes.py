@@ -20,12 +20,12 @@ class Recipe:
     """A rung. `kept_epochs`: after which the weights are kept; the best of them is chosen outside."""
 
     splits: tuple[Kind, ...]
-    epochs: int = 30
-    kept_epochs: tuple[int, ...] = (15, 22, 30)
+    epochs: int = 18
+    kept_epochs: tuple[int, ...] = (9, 14, 18)
     batch: int = 64
     learning_rate: float = 2e-3
     decay: float = 0.01
-    most_training: int | None = 1800  # pairs
+    most_training: int | None = 5100  # pairs
     most_residues: int = 1200  # as DrugBAN cuts proteins off
     audited: float = 0.03  # share of reported pairs that are sent again, alone
     cpu_s: float = 150.0  # limit of one training run

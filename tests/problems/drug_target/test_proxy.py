@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from problems.drug_target import measures, proxy, splits
@@ -43,3 +45,14 @@ def test_drugs_and_proteins_by_themselves_say_nearly_nothing() -> None:
         rates = np.bincount(column_P, pairs.label_P) / counts
         by_chance = np.sqrt((rates.mean() * (1 - rates.mean()) / counts).mean())
         assert rates.std() < 3.0 * by_chance
+
+
+def test_a_motif_that_counts_lies_in_the_first_part_with_gaps() -> None:
+    setting = proxy.Setting(decoy=0.0, mutated=0.0)
+    rng = np.random.default_rng(0)
+    motifs = [list(letters) for letters in ("AAAAAA", "CCCCCC", "DDDDDD", "EEEEEE", "FFFFFF", "GGGGGG")]
+    for sequence, counting in (proxy._protein(rng, setting, motifs) for _ in range(50)):
+        part = sequence[: int(setting.counts_until * len(sequence))]
+        patterns = [setting.motif.replace("#", motifs[number][0]) for number in counting]
+        assert len(counting) == 2
+        assert [pattern for pattern in patterns if not re.search(pattern, part)] == []
