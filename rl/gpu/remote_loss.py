@@ -34,8 +34,8 @@ from rl.inside.surface import Context
 
 INSIDE = Path(__file__).parents[1] / "inside"
 CPU_S = 60.0  # for one answer; then the kernel ends the candidate's process (SIGPROF)
-#: For one answer, from the question to its last byte. Silence for so long, without using up the CPU time, is the machine's
-#: fault. An answer that was begun and not finished is the candidate's: it is written in one go, when it is there.
+#: For one answer, from the question to its last byte. Silence for so long, without using up the CPU time, is the
+#: machine's fault. An answer that was begun and not finished is the candidate's: it is written in one go.
 WALL_S = 3600.0
 LARGEST_FILE = 1 << 16  # bytes; at 0 torch cannot be imported
 NOT_SENT = ("group_ids", "generator", "correction")  # of the context: tensors travel as arrays, chance as a seed
