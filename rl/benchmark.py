@@ -53,7 +53,7 @@ def main() -> None:
         else:
             model = Model(asked.model, asked.model, None, asked.engine, asked.device)
         how = Asked(asked.samples, asked.limit, asked.longest, asked.seed)
-        results = benchmarked(model, SUITES[asked.suite], how, problems)
+        results = benchmarked(model, SUITES[asked.suite], how, problems, asked.unsafe_no_sandbox)
     except (MachineFault, Unreadable, OSError, ValueError) as error:
         sys.exit(f"benchmark: {(str(error).splitlines() or [type(error).__name__])[0]}")
     sys.stdout.write(table(results) + "\n")
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, help="problems of each task")
     parser.add_argument("--longest", type=int, help="tokens of an answer")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--unsafe-no-sandbox", action="store_true", help="let programs that a model wrote run unconfined"
+    )
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     return parser
 

@@ -144,7 +144,7 @@ class Rl(BaseDomain):
     ) -> Measurements | Failure:
         """The learning rate is chosen on one part of the prompts, accuracy reported on another. On GPUs the suite."""
         if self._needs_gpu(rung):
-            return gpu_rung.measured(self._gpu(rung), seed, trained, workspace)
+            return gpu_rung.measured(self._gpu(rung), seed, trained, workspace, sandbox.tier)
         return measure.measured(trained, self.recipe(rung), workspace)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:

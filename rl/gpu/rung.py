@@ -112,8 +112,13 @@ def trained(code: str, rung: Rung, seed: int, sandbox: Sandbox, workspace: Works
     return Trained(artefacts, summary, _tail(folder / LOG, 20), Cost(wall_s=summary["wall_s"]))
 
 
-def measured(rung: Rung, seed: int, trained: Trained, workspace: Workspace) -> Measurements | Failure:
-    """The suite's shares of right answers, by a process of ours that checks the weights first."""
+def measured(
+    rung: Rung, seed: int, trained: Trained, workspace: Workspace, tier: str = "bubblewrap"
+) -> Measurements | Failure:
+    """The suite's shares of right answers, by a process of ours that checks the weights first.
+
+    It opens a sandbox of its own for programs that the model writes, unconfined only where the campaign's `tier` is.
+    """
     folder = _local(workspace)
     results = folder / RESULTS
     if not results.exists():
@@ -121,6 +126,7 @@ def measured(rung: Rung, seed: int, trained: Trained, workspace: Workspace) -> M
         how = ["--device", "cpu", "--problems", "offline", "--samples", "1", "--longest", "8"] if rung.on_a_cpu else []
         engine = "transformers" if rung.options.vllm == "off" else "vllm"
         asked = ["--run", str(folder), "--suite", rung.suite, "--engine", engine, "--seed", str(seed % 2**31), *how]
+        asked += ["--unsafe-no-sandbox"] if tier == "unsafe" else []
         command = [sys.executable, "-m", "rl.benchmark", *asked, "--out", str(part)]
         with (folder / OUTPUT).open("wb") as output:
             _finished(_started(command, output), rung.scale.benchmark_wall_s, folder)
