@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rl import base, exchange, knowledge, measure, rules, scoring, verdicts
+from rl import base, cheats, exchange, knowledge, measure, rules, scoring, verdicts
 from rl.gpu import rung as gpu_rung
 from rl.gpu.chosen import GpuOptions
 from rl.gpu.rung import Rung
@@ -123,6 +123,10 @@ class Rl(BaseDomain):
     def check(self, code: str) -> list[Issue]:
         """Contract, imports, patching, state."""
         return rules.issues(code)
+
+    def cheats(self) -> Mapping[str, str]:
+        """Programs that must not score above the seed, for `nightshift audit`."""
+        return cheats.programs(program("grpo"))
 
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """The dynamic checks."""
