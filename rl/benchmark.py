@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from rl.gpu import exported
-from rl.gpu.plan import read
+from rl.gpu.plan import GIVEN_UP, read
 from rl.language.evaluate import OFFLINE, Asked, Model, Result, benchmarked
 from rl.language.suites import SUITES
 from rl.weights import Unreadable
@@ -26,6 +26,8 @@ from tasks.contract import MachineFault
 def of_run(folder: Path, device: str, engine: str) -> Model:
     """What a training run left, if it is exactly that. Raises Unreadable, OSError."""
     plan, weights = read(folder / "run.json"), folder / "weights"
+    if (folder / GIVEN_UP).exists():
+        raise Unreadable(f"{folder} was given up: the mean reward had halved")
     if not weights.is_dir():
         raise Unreadable(f"{weights} is not there: has the run ended?")
     exported.check(weights, exported.expected(plan.model, plan.lora_rank))

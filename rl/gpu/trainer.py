@@ -51,6 +51,7 @@ def train(plan: Plan) -> None:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
         if log.is_hopeless():
             _leave(plan, GIVEN_UP, {"rewards": log.rewards}, trainer)
+            sys.stderr.write(f"trainer: given up after {len(log.rewards)} generations: the mean reward has halved\n")
             return
         _leave_weights(plan, trainer)
         if plan.choosing:
