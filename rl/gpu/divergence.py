@@ -2,10 +2,10 @@
 
     python -m rl.gpu.divergence --run run            what rl.train_gpu left in run/weights
 
-It answers prompts, those that choose the learning rate (rl/gpu/data.py), once each, by sampling at temperature 1. The
-mean over answers of log p(answer) under the policy less under its base, in nats, is an unbiased estimate of the
-divergence of whole answers; the standard error is over answers. One model is in memory at a time. Trusted; one process,
-one GPU or a CPU. Run on a CPU at toy size only so far.
+It answers prompts once each, by sampling at temperature 1: those that choose the learning rate (rl/gpu/data.py; with
+one rate they were trained on). The mean over answers of log p(answer) under the policy less under its base, in nats, is
+an unbiased estimate of the divergence of whole answers; the standard error is over answers. One model is in memory at a
+time. Trusted; one process, one GPU or a CPU. Run on a CPU at toy size only so far.
 
 Shapes: N answers, P prompt tokens, T answer tokens, L = P + T, V words.
 """
@@ -36,7 +36,7 @@ BATCH = 8
 def measured(plan: Plan, weights: Path, seed: int, device: str) -> dict[str, float]:
     """`kl_nats`, its standard error and the number of answers. Raises Unreadable, data.Unusable."""
     exported.check(weights, exported.expected(plan.model, plan.lora_rank))
-    _, rows = data.parts(plan, plan.choosing or min(CHOOSING, _half(plan)))
+    _, rows = data.parts(plan, plan.choosing or CHOOSING)
     tokenizer = _tokenizer(plan)
     prompts = [_text(prompt, tokenizer) for prompt in rows["prompt"]]
     torch.manual_seed(seed)
@@ -59,11 +59,6 @@ def measured(plan: Plan, weights: Path, seed: int, device: str) -> dict[str, flo
         "kl_nats_per_token": float(gaps_N.sum()) / tokens,
         "answers": float(len(gaps_N)),
     }
-
-
-def _half(plan: Plan) -> int:
-    """Where nothing was kept apart, prompts that were trained on serve; there may be few."""
-    return max(1, len(set(map(str, data.prompts(plan)["prompt"]))) // 2)
 
 
 def _tokenizer(plan: Plan) -> Any:

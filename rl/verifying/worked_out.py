@@ -43,7 +43,7 @@ WORDS: Mapping[str, str] = {
     r"\\(?:ln|log|lg)(?![a-zA-Z])": "logarithm",
     r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?(?![a-zA-Z])": "trigonometry",
     r"\d[\s)}]*(?:\\cdot|\\times|\\ast|\*)[\s({]*[-\d]": "product",
-    r"\\div(?![a-zA-Z])|\d\s*:\s*\d|/[^,;]*/|%.*%": "quotient",
+    r"\\div(?![a-zA-Z])|\d\s*:\s*\d|\d[\s)}]*/[\s({]*\d+[\s)}]*/|%[^,;]*%": "quotient",
 }
 SPACES = re.compile(r"\\(?:left|right|quad|qquad|[,;:! ])|~")
 PART = r"(\{(?:(?!frac)[^{}])*\}|[^\s{}\\])"

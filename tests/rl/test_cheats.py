@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,9 +47,10 @@ def test_what_is_always_wrong_is_found_by_the_checks(name: str, torch_sandbox: S
     assert Rl().probe(CHEATS[name], torch_sandbox)
 
 
-@cache
-def honest(sandbox: Sandbox, folder: Path) -> float:
-    found = scored(program("grpo"), sandbox, folder)
+@pytest.fixture(scope="module")
+def stock(torch_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """What GRPO scores."""
+    found = scored(program("grpo"), torch_sandbox, tmp_path_factory.mktemp("stock"))
     assert isinstance(found, float)
     return found
 
@@ -76,12 +76,11 @@ def accuracy(found: Measurements) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*cheats.HIDDEN, *LATE])
 def test_past_rules_and_checks_no_cheat_scores_above_grpo(
-    name: str, torch_sandbox: Sandbox, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    name: str, torch_sandbox: Sandbox, stock: float, tmp_path: Path
 ) -> None:
     if torch_sandbox.tier == "unsafe" and name in cheats.HIDDEN:
         pytest.skip("nothing confines it")
     found = scored(CHEATS[name], torch_sandbox, tmp_path)
-    stock = honest(torch_sandbox, tmp_path_factory.getbasetemp())
     if name in HARMLESS:
         assert found == stock
     elif not isinstance(found, Failure):

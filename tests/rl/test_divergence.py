@@ -59,9 +59,9 @@ def test_the_estimate_is_the_divergence(folder: Path) -> None:
 
     from rl.gpu import divergence
 
-    made, weights = planned(folder, choosing=22, longest=1), moved(folder, 0.6)
-    found = [divergence.measured(made, weights, seed, "cpu") for seed in range(6)]
-    _, rows = data.parts(made, 22)
+    made, weights = planned(folder, choosing=11, longest=1), moved(folder, 0.6)
+    found = [divergence.measured(made, weights, seed, "cpu") for seed in range(12)]
+    _, rows = data.parts(made, 11)
     tokenizer = divergence._tokenizer(made)
     policy, base = (divergence._model(made, place, "cpu") for place in (weights, None))
     exact = []
@@ -80,7 +80,7 @@ def test_the_estimate_is_the_divergence(folder: Path) -> None:
 def test_more_movement_is_more_distance(folder: Path) -> None:
     from rl.gpu import divergence
 
-    made = planned(folder, choosing=16)
+    made = planned(folder, choosing=11)
     near, far = (divergence.measured(made, moved(folder, by), 1, "cpu")["kl_nats"] for by in (0.05, 1.0))
     assert 0.0 <= near < far
 
@@ -100,5 +100,8 @@ def test_prompts_that_choose_are_not_trained_on_and_always_the_same(folder: Path
     assert set(choosing["prompt"]) | set(train["prompt"]) == set(data.prompts(made)["prompt"])
     assert data.parts(planned(folder, seed=4), 8)[1].to_list() == choosing.to_list()
     assert len(data.parts(made, 0)[1]) == 0
-    with pytest.raises(data.Unusable, match="with 60 apart, at least 120 are needed"):
-        data.parts(made, 60)
+    few = len(data.parts(made, 1000)[1])
+    assert few == len(set(data.prompts(made)["prompt"])) // 4
+    (folder / "few.jsonl").write_text('{"prompt": "1+1=", "answer": "2"}\n' * 20)
+    with pytest.raises(data.Unusable, match="has 1 prompts: at least 8 are needed to keep some apart"):
+        data.parts(planned(folder, data=str(folder / "few.jsonl")), 8)

@@ -65,7 +65,9 @@ VALUES = [
     (r"\frac{3\pi}{4}", r"\frac34\pi"), (r"\pi+2", r"2+\pi"), ("e^2", "e^{2}"), (r"2\ln 2", r"\ln 4"),
     (r"\tan 20^\circ", r"\frac{\sin 20^\circ}{\cos 20^\circ}"), (r"30^\circ", r"30^\circ"), ("12_{7}", "12_{7}"),
     ("3+4i", "4i+3"), ("x^2+5x+6", "(x+2)(x+3)"), (r"\frac{n(n+1)}{2}", r"\frac12 n(n+1)"), ("12", "a+b=12"),
-    ("12", "f(2)=12"), ("12", r"12\,\text{cm}^2"), ("(2,3)", "(2, 3)"), ("(2,3)", "x=2, y=3"), (r"\{1,2\}", r"\{2,1\}"),
+    ("12", "f(2)=12"),
+    (r"y=\frac{x}{2}+\frac34", "y=x/2+3/4"), ("12", r"12\,\text{cm}^2"), ("(2,3)", "(2, 3)"), ("(2,3)", "x=2, y=3"),
+    (r"\{1,2\}", r"\{2,1\}"),
     (r"(-\infty, 2) \cup (3, \infty)", r"(-\infty, 2) \cup (3, \infty)"), (r"1 \pm \sqrt{19}", r"1 \pm \sqrt{19}"),
     (r"\begin{pmatrix}1/3\\2\end{pmatrix}", r"\begin{pmatrix}1/3\\2\end{pmatrix}"),
     *((gold, gold) for gold in (  # written with work in it: then it may stay, and be done

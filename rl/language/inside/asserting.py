@@ -79,9 +79,9 @@ class Calls:
 
 def _as_answered(answer: dict[str, Any]) -> Any:
     if "raised" in answer:
-        kind = getattr(builtins, answer["raised"], None)
-        is_error = isinstance(kind, type) and issubclass(kind, Exception)
-        raise (kind if is_error else RuntimeError)("raised by the program")
+        kind: Any = getattr(builtins, answer["raised"], None)
+        raised: Any = kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError
+        raise raised("raised by the program")
     return decoded(answer["value"])
 
 

@@ -7,6 +7,7 @@ JSON on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 EXACT = 1 << 53  # whole numbers up to here are the same in every JSON reader
@@ -59,7 +60,7 @@ def decoded(value: Any) -> Any:
         raise NotPlain(f"not of the form that values travel in: {type(error).__name__}") from None
 
 
-MADE = {
+MADE: dict[str, Callable[[Any], Any]] = {
     "int": lambda content: int(content, 16),
     "float": float.fromhex,
     "complex": lambda content: complex(*map(float.fromhex, content)),
