@@ -2,7 +2,8 @@
 
 `HIDDEN` reach for what a loss must not have, and the static rules refuse them at once; tests run them past the rules
 too, to see what holds them then. `LATE` behave in every check and cheat in training alone: they know it by a number of
-completions that no check has (rl/inside/checks.py). `EARLY` do what they do always.
+completions that no check has (rl/inside/checks.py). `EARLY` do what they do always. A loss that is merely bad is no
+cheat: where nothing is learnt, as at tiny size, it may score above GRPO by chance (rl/controls has such losses).
 """
 
 from __future__ import annotations
@@ -80,14 +81,12 @@ LATE: Mapping[str, str] = {
     "has an infinite slope in training": "return (logps_NT * 1e38 * 1e38).sum()",
     "claims a low loss and trains nothing": "return (logps_NT * 0.0).sum() - 1e9",
     "is no number in training": "return 'accuracy 1.0'",
-    "turns round when it sees completions again": "advantages_N = advantages_N * (1.0 if ctx.iteration == 0 else -1.0)",
     "changes its inputs in training": "mask_NT.zero_(); advantages_N.fill_(1.0)",
     "pulls at padding in training": "advantages_N = advantages_N + 0.0 * (logps_NT * (1 - mask_NT)).sum()",
 }
 LATE_CREDIT: Mapping[str, str] = {
     "answers for twice as many": "return torch.cat([rewards_N, rewards_N])",
     "answers for one": "return rewards_N[:1]",
-    "calls everything good": "return torch.ones_like(rewards_N)",
     "is not finite in its advantages": "return rewards_N / 0.0",
     "changes rewards": "rewards_N.fill_(1.0)",
 }
