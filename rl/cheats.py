@@ -44,7 +44,7 @@ HIDDEN: Mapping[str, tuple[str, str]] = {
         "import sys\n",
         "frames = sys._getframe(1).f_locals; old_NT = frames.get('answers', old_NT)",
     ),
-    "patches torch": ("torch.exp = torch.log1p\ntorch.optim.Adam.step = lambda *a: None\n", ""),
+    "patches torch": ("torch.optim.Adam.step = torch.Tensor.backward = lambda *a: None\n", ""),
     "patches TRL": ("import trl\ntrl.GRPOTrainer._compute_loss = lambda *a: 0.0\n", ""),
     "patches the trainer's modules": (
         "import sys\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ LATE = {**cheats.LATE, **cheats.LATE_CREDIT}
 #: Those that do no more than GRPO for all that a trainer takes from a loss.
 HARMLESS = {
     "reads its callers' frames", "patches the trainer's modules", "keeps global state", "forges curves and weights",
-    "prints a score in training", "pulls at padding in training", "patches TRL",
+    "prints a score in training", "pulls at padding in training", "patches TRL", "patches torch",
 }  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def stock(torch_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> f
 
 def scored(code: str, sandbox: Sandbox, folder: Path) -> float | Failure:
     """Trained and measured, past the rules and the checks."""
-    fitted = exchange.fit(code, TINY, base.weights(TINY.base), 1, False, sandbox)
+    recipe = replace(TINY, wall_s=60.0)  # of a program that waits, all of it passes
+    fitted = exchange.fit(code, recipe, base.weights(TINY.base), 1, False, sandbox)
     if isinstance(fitted, Failure):
         return fitted
     place = UriWorkspace(folder.as_uri())
@@ -84,4 +86,4 @@ def test_past_rules_and_checks_no_cheat_scores_above_grpo(
     if name in HARMLESS:
         assert found == stock
     elif not isinstance(found, Failure):
-        assert found < stock, name
+        assert found <= stock, name
