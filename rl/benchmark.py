@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from rl.gpu import exported
-from rl.gpu.plan import read
+from rl.gpu.plan import GIVEN_UP, read
 from rl.language.evaluate import OFFLINE, Asked, Model, Result, benchmarked
 from rl.language.suites import SUITES
 from rl.weights import Unreadable
@@ -26,6 +26,8 @@ from tasks.contract import MachineFault
 def of_run(folder: Path, device: str, engine: str) -> Model:
     """What a training run left, if it is exactly that. Raises Unreadable, OSError."""
     plan, weights = read(folder / "run.json"), folder / "weights"
+    if (folder / GIVEN_UP).exists():
+        raise Unreadable(f"{folder} was given up: the mean reward had halved")
     if not weights.is_dir():
         raise Unreadable(f"{weights} is not there: has the run ended?")
     exported.check(weights, exported.expected(plan.model, plan.lora_rank))
@@ -53,7 +55,7 @@ def main() -> None:
         else:
             model = Model(asked.model, asked.model, None, asked.engine, asked.device)
         how = Asked(asked.samples, asked.limit, asked.longest, asked.seed)
-        results = benchmarked(model, SUITES[asked.suite], how, problems)
+        results = benchmarked(model, SUITES[asked.suite], how, problems, asked.unsafe_no_sandbox)
     except (MachineFault, Unreadable, OSError, ValueError) as error:
         sys.exit(f"benchmark: {(str(error).splitlines() or [type(error).__name__])[0]}")
     sys.stdout.write(table(results) + "\n")
@@ -74,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, help="problems of each task")
     parser.add_argument("--longest", type=int, help="tokens of an answer")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--unsafe-no-sandbox", action="store_true", help="let programs that a model wrote run unconfined"
+    )
     parser.add_argument("--out", type=Path, help="a JSON file for the results")
     return parser
 

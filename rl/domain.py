@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rl import base, exchange, knowledge, measure, rules, scoring, verdicts
+from rl import base, cheats, exchange, knowledge, measure, rules, scoring, verdicts
 from rl.gpu import rung as gpu_rung
 from rl.gpu.chosen import GpuOptions
 from rl.gpu.rung import Rung
@@ -91,15 +91,16 @@ class Rl(BaseDomain):
         """GPUs as the rung says; on a CPU the sandbox's own limits."""
         if self._needs_gpu(rung):
             scale = SCALES[rung]
-            train_wall_s = scale.wall_s + gpu_rung.LOADING_S
-            return Needs(scale.gpus, train_wall_s if step == "train" else scale.benchmark_wall_s)
+            rates = len(self.options.gpu.rates_of(scale))
+            train_wall_s = rates * (scale.wall_s + gpu_rung.LOADING_S)
+            return Needs(scale.gpus, train_wall_s if step == "train" else 2 * scale.benchmark_wall_s)
         return Needs(wall_s=self.recipe(rung).wall_s if step == "train" else BENCHMARK_WALL_S)
 
     def outlook(self, rung: str) -> str:
         """Nothing to add for a CPU; the forecast for a rung on GPUs. Raises NotHere if it cannot run here."""
         if not self._needs_gpu(rung):
             return ""
-        told = forecast(rung, SCALES[rung])
+        told = forecast(rung, SCALES[rung], len(self.options.gpu.rates_of(SCALES[rung])))
         try:
             gpu_rung.refuse(self._gpu(rung))
         except MachineFault as error:
@@ -123,6 +124,10 @@ class Rl(BaseDomain):
         """Contract, imports, patching, state."""
         return rules.issues(code)
 
+    def cheats(self) -> Mapping[str, str]:
+        """Programs that must not score above the seed, for `nightshift audit`."""
+        return cheats.programs(program("grpo"))
+
     def probe(self, code: str, sandbox: Sandbox) -> list[Issue]:
         """The dynamic checks."""
         numbers = exchange.probe(code, rules.uses_reference(code), sandbox)
@@ -144,7 +149,7 @@ class Rl(BaseDomain):
     ) -> Measurements | Failure:
         """The learning rate is chosen on one part of the prompts, accuracy reported on another. On GPUs the suite."""
         if self._needs_gpu(rung):
-            return gpu_rung.measured(self._gpu(rung), seed, trained, workspace)
+            return gpu_rung.measured(self._gpu(rung), seed, trained, workspace, sandbox.tier)
         return measure.measured(trained, self.recipe(rung), workspace)
 
     def score(self, evaluations: Sequence[Measurements], baseline: Sequence[Measurements] | None) -> Score | Failure:
@@ -158,9 +163,11 @@ class Rl(BaseDomain):
         """How far the policy went from its base, and how fast the reward rose, each in [0, 1]."""
         metrics = measurements.metrics
         early = {"early_reward": min(1.0, max(0.0, metrics["early_reward"]))}
-        if "kl_nats" not in metrics:  # on GPUs, where it is not measured
-            return early
-        return {"kl": min(1.0, max(0.0, metrics["kl_nats"] / 4.0)), **early}
+        per_token = (
+            "kl_nats_per_token"  # on GPUs, where answers are long: half a nat, as 4 nats of the proxy's 8 tokens
+        )
+        far = metrics[per_token] / 0.5 if per_token in metrics else metrics["kl_nats"] / 4.0
+        return {"kl": min(1.0, max(0.0, far)), **early}
 
 
 GOAL = (

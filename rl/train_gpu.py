@@ -27,7 +27,7 @@ from rl.scales import SCALES, Scale, forecast
 ROOT = Path(__file__).parents[1]
 CONFIGS = Path(__file__).parent / "configs"
 TOY = replace(
-    SCALES["one-gpu"], steps=3, prompts=4, group_size=4, longest=8, learning_rate=1e-2, micro_batch=8, lora_rank=0
+    SCALES["one-gpu"], steps=3, prompts=4, group_size=4, longest=8, learning_rates=(1e-2,), micro_batch=8, lora_rank=0
 )
 BY_HAND = "by hand the loss runs without a sandbox, with your rights"
 TOY_REWARDS = ("math", "rl.gpu.toy:low_digits")
@@ -67,7 +67,7 @@ def _start(asked: argparse.Namespace, rung: str, options: GpuOptions) -> int | s
         return f"train_gpu: {rung} is no rung on GPUs: expected one of {', '.join(SCALES)}"
     scale = TOY if asked.toy else SCALES[rung]
     if not asked.toy:
-        sys.stdout.write(forecast(rung, scale) + "\n")
+        sys.stdout.write(forecast(rung, scale, rates=1) + "\n")
         sys.stdout.flush()
     if not asked.unsafe_no_sandbox:
         return f"train_gpu: {BY_HAND}; say --unsafe-no-sandbox, or start a campaign (nightshift run)"
@@ -80,7 +80,7 @@ def _start(asked: argparse.Namespace, rung: str, options: GpuOptions) -> int | s
     needs.refuse(scale, options, on_a_cpu=asked.toy, write_only=asked.write_only)
     asked.out.mkdir(parents=True, exist_ok=True)
     run_json = asked.out / "run.json"
-    written(planned(scale, options, asked.program, asked.out, scale.gpus, asked.seed, asked.toy), run_json)
+    written(planned(scale, options, asked.program, asked.out, scale.gpus, asked.seed, asked.toy, asked.rate), run_json)
     if asked.write_only:
         return 0
     config = "cpu" if asked.toy else options.parallel_of(scale)
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--program", type=Path, required=True, help="a loss, e.g. rl/reference/grpo.py")
     parser.add_argument("--out", type=Path, required=True, help="a folder, on several machines a shared one")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, help="a learning rate; left out: the first of the rung's")
     parser.add_argument("--machine-rank", type=int, default=0)
     parser.add_argument("--main-ip", default="", help="address of machine 0")
     parser.add_argument("--toy", action="store_true", help="a tiny model on a CPU")

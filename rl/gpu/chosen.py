@@ -32,6 +32,7 @@ class GpuOptions(BaseModel):
     answer_column: str = Field("", description="The right answer; a dot leads into a record; empty: the rung's")
     rewards: tuple[str, ...] = Field((MATH,), min_length=1, description="math, FILE.py:FUNCTION, MODULE:FUNCTION")
     reward_weights: tuple[float, ...] = Field((), description="One for each reward; empty: all 1")
+    learning_rates: tuple[float, ...] = Field((), description="Each is trained with; empty: the rung's")
     vllm: Literal["colocate", "server", "off"] = Field("colocate", description="Where completions are sampled")
     vllm_url: str = Field("", description="Of `trl vllm-serve`, for vllm = server")
     parallel: Parallel | None = Field(None, description="none, fsdp or deepspeed; left out: the rung's")
@@ -42,10 +43,16 @@ class GpuOptions(BaseModel):
             raise ValueError(f"{len(self.reward_weights)} reward_weights for {len(self.rewards)} rewards")
         if (self.vllm == "server") != bool(self.vllm_url):
             raise ValueError('vllm_url belongs to vllm = "server", and there it is needed')
+        if min(self.learning_rates, default=1.0) <= 0 or len(set(self.learning_rates)) < len(self.learning_rates):
+            raise ValueError("learning_rates: expected numbers above 0, each once")
         for name in self.rewards:
             if name != MATH and not all(name.rpartition(":")[::2]):
                 raise ValueError(f"reward {name!r}: expected math, FILE.py:FUNCTION or MODULE:FUNCTION")
         return self
+
+    def rates_of(self, scale: Scale) -> tuple[float, ...]:
+        """The learning rates; the best is chosen on prompts that are not trained on."""
+        return self.learning_rates or scale.learning_rates
 
     def parallel_of(self, scale: Scale) -> Parallel:
         """The accelerate configuration's name."""

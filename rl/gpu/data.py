@@ -7,14 +7,33 @@ columns stay: reward functions are given them.
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from rl.gpu.plan import Plan
 
+FEWEST = 8  # prompts, where a quarter of them is kept apart
+
 
 class Unusable(ValueError):
     """The data set cannot be read, or a row lacks something; the message is one line."""
+
+
+def parts(plan: Plan, apart: int) -> tuple[Any, Any]:
+    """The prompts to train on, and so many to choose by: those with the smallest hashes, whatever the seed is.
+
+    Of few prompts a quarter is kept apart. One that comes several times is in one part alone. Raises Unusable.
+    """
+    rows = prompts(plan)
+    hashes = [hashlib.sha256(json.dumps(prompt).encode()).hexdigest() for prompt in rows["prompt"]]
+    first = {key: place for place, key in reversed(list(enumerate(hashes)))}
+    if apart and len(first) < FEWEST:
+        raise Unusable(f"{plan.data} has {len(first)} prompts: at least {FEWEST} are needed to keep some apart")
+    smallest = set(sorted(first)[: min(apart, len(first) // 4)])
+    choosing = sorted(first[key] for key in smallest)
+    return rows.select([place for place, key in enumerate(hashes) if key not in smallest]), rows.select(choosing)
 
 
 def prompts(plan: Plan) -> Any:

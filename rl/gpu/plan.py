@@ -11,9 +11,10 @@ from typing import Literal
 
 from rl.gpu.chosen import GpuOptions
 from rl.rules import uses_reference
-from rl.scales import ITERATIONS, Scale
+from rl.scales import CHOOSING, ITERATIONS, Scale
 
 CHECKPOINTS = 15  # in a whole run
+GIVEN_UP, CHOSEN = "given_up.json", "choosing.json"  # left in the folder: an early end, and the reward that chooses
 BLAME = "candidate_is_wrong.txt"  # left in the folder: accelerate's launcher does not hand on an exit status
 BETA = 0.04  # for losses that ask for a reference, as on the CPU proxy
 
@@ -50,13 +51,26 @@ class Plan:
     seed: int
     device: Literal["cuda", "cpu"]
     checkpoint_every: int
+    choosing: int = 0  # prompts that are not trained on; the mean reward there chooses the learning rate
+    abort_at: int = 0  # generations; 0: never
     pipes: str = ""  # a folder of named pipes to the candidate in the sandbox; "": it runs beside the trainer
 
 
 def planned(
-    scale: Scale, options: GpuOptions, program: Path, folder: Path, gpus: int, seed: int, on_a_cpu: bool
+    scale: Scale,
+    options: GpuOptions,
+    program: Path,
+    folder: Path,
+    gpus: int,
+    seed: int,
+    on_a_cpu: bool,
+    rate: float | None = None,
 ) -> Plan:
-    """From a rung and what the user chose. Raises Uneven, or OSError where there is no program."""
+    """From a rung and what the user chose. Raises Uneven, or OSError where there is no program.
+
+    `rate` is one of several learning rates; None: the only one, or by hand, the first, and nothing is chosen.
+    """
+    rates = options.rates_of(scale)
     completions, at_once = scale.prompts * scale.group_size, scale.micro_batch * gpus
     if completions % at_once:
         raise Uneven(
@@ -79,7 +93,7 @@ def planned(
         micro_batch=scale.micro_batch,
         accumulated=completions // at_once,
         longest=scale.longest,
-        learning_rate=scale.learning_rate,
+        learning_rate=rates[0] if rate is None else rate,
         lora_rank=scale.lora_rank,
         vllm=options.vllm,
         vllm_url=options.vllm_url,
@@ -87,6 +101,8 @@ def planned(
         seed=seed,
         device="cpu" if on_a_cpu else "cuda",
         checkpoint_every=math.ceil(scale.steps / CHECKPOINTS),
+        choosing=CHOOSING if rate is not None and len(rates) > 1 else 0,
+        abort_at=scale.abort_at,
     )
 
 

@@ -17,9 +17,9 @@ import dataclasses
 import math
 import os
 import resource
-import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ from rl.inside.surface import Context
 
 INSIDE = Path(__file__).parents[1] / "inside"
 CPU_S = 60.0  # for one answer; then the kernel ends the candidate's process (SIGPROF)
-WALL_S = 3600.0  # for one answer: this long without an answer and without using up its CPU time is the machine's fault
+#: For one answer, from the question to its last byte. Silence for so long, without using up the CPU time, is the
+#: machine's fault. An answer that was begun and not finished is the candidate's: it is written in one go.
+WALL_S = 3600.0
 LARGEST_FILE = 1 << 16  # bytes; at 0 torch cannot be imported
 NOT_SENT = ("group_ids", "generator", "correction")  # of the context: tensors travel as arrays, chance as a seed
 START = """\
@@ -61,6 +63,8 @@ class Candidate:
 
     def __init__(self, ask: int, answer: int, cpu_s: float, wall_s: float = WALL_S) -> None:
         self._ask, self._answer, self.cpu_s, self.wall_s = ask, answer, cpu_s, wall_s
+        for descriptor in (ask, answer):
+            os.set_blocking(descriptor, False)
 
     def close(self) -> None:
         """Let the other side end."""
@@ -113,10 +117,13 @@ class Candidate:
         }
         contents = [_bytes(value) for value in arrays.values()]
         try:
-            wire.send(self._ask, head, *contents)
-            if not select.select([self._answer], [], [], self.wall_s)[0]:
-                raise NoAnswer(f"{wants}: no answer within {self.wall_s:g} s")
-            answer, replies = wire.receive(self._answer, max(len(content) for content in contents))
+            until = time.monotonic() + self.wall_s
+            wire.send(self._ask, head, *contents, until=until)
+            answer, replies = wire.receive(self._answer, max(len(content) for content in contents), until)
+        except wire.Late as error:
+            if error.begun:
+                raise WrongAnswer(f"{wants}: an answer was begun and not finished in {self.wall_s:g} s") from None
+            raise NoAnswer(f"{wants}: no answer within {self.wall_s:g} s") from None
         except wire.Broken as error:
             raise WrongAnswer(f"the candidate's process ended: {error}") from None
         if "error" in answer:

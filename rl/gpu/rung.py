@@ -22,14 +22,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
 from rl import train_gpu
 from rl.exchange import INSIDE
 from rl.gpu import needs
 from rl.gpu.chosen import GpuOptions
-from rl.gpu.plan import BLAME, planned, written
+from rl.gpu.plan import BLAME, CHOSEN, GIVEN_UP, planned, written
 from rl.language.suites import SUITES
 from rl.scales import Scale
 from tasks.contract import (
@@ -47,8 +47,9 @@ from tasks.contract import (
     Workspace,
 )
 
-DONE, RESULTS, OUTPUT = "done.json", "results.json", "output.txt"
-PROGRAM, PLAN, LOG = "loss.py", "run.json", "log.jsonl"
+DONE, RESULTS, KL, OUTPUT = "done.json", "results.json", "kl.json", "output.txt"
+PROGRAM, PLAN, LOG, WEIGHTS = "loss.py", "run.json", "log.jsonl", "weights"
+Summary = dict[str, float]
 LOADING_S = 3600.0  # models and data sets are loaded, weights are written
 POLL_S = 0.2
 ENDING_S = 120.0
@@ -103,33 +104,98 @@ def trained(code: str, rung: Rung, seed: int, sandbox: Sandbox, workspace: Works
             raise Unfit(
                 f"the rungs on GPUs need the sandbox's tier bubblewrap, found {sandbox.tier}: install bubblewrap"
             )
-        failure = _run(code, rung, seed, sandbox, folder)
-        if failure is not None:
-            return failure
-        (folder / DONE).write_text(json.dumps(_summary(folder)), encoding="utf-8")
+        summaries = _every_rate(code, rung, seed, sandbox, folder)
+        if isinstance(summaries, Failure):
+            return summaries
+        (folder / DONE).write_text(json.dumps(_kept(summaries, folder)), encoding="utf-8")
     summary = json.loads((folder / DONE).read_text(encoding="utf-8"))
     artefacts = tuple(Artefact(name, (folder / name).as_uri()) for name in (LOG, PLAN))
     return Trained(artefacts, summary, _tail(folder / LOG, 20), Cost(wall_s=summary["wall_s"]))
 
 
-def measured(rung: Rung, seed: int, trained: Trained, workspace: Workspace) -> Measurements | Failure:
-    """The suite's shares of right answers, by a process of ours that checks the weights first."""
+def _every_rate(code: str, rung: Rung, seed: int, sandbox: Sandbox, folder: Path) -> dict[str, Summary] | Failure:
+    """A run at each learning rate, in a folder of its own; one that is given up at the first ends the candidate."""
+    (folder / PROGRAM).write_text(code, encoding="utf-8")
+    found: dict[str, Summary] = {}
+    for rate in rung.options.rates_of(rung.scale):
+        place = folder / f"rate-{rate:g}"
+        place.mkdir(exist_ok=True)
+        if not (place / DONE).exists():
+            failure = None if (place / GIVEN_UP).exists() else _run(code, rung, rate, seed, sandbox, place)
+            if failure is not None:
+                return failure
+            if not (place / GIVEN_UP).exists():
+                (place / DONE).write_text(json.dumps(_summary(place)), encoding="utf-8")
+            _without_checkpoints(place)
+        if (place / DONE).exists():
+            found[f"{rate:g}"] = json.loads((place / DONE).read_text(encoding="utf-8"))
+        elif not found:
+            return Failure(FailureKind.INVALID, _given_up(place, rung))
+    return found
+
+
+def _given_up(place: Path, rung: Rung) -> str:
+    rewards = json.loads((place / GIVEN_UP).read_text(encoding="utf-8"))["rewards"]
+    last = " ".join(f"{reward:.2f}" for reward in rewards)
+    return (
+        f"given up after {len(rewards)} of {rung.scale.steps} generations at the first learning rate: the mean reward "
+        f"went {last}, to less than half of the base model's"
+    )
+
+
+def _kept(summaries: dict[str, Summary], folder: Path) -> dict[str, Any]:
+    """The run that the choosing prompts prefer; the others' weights are removed, they may be tens of gigabytes."""
+    best = (
+        max(summaries, key=lambda rate: summaries[rate]["chosen_by"]) if len(summaries) > 1 else next(iter(summaries))
+    )
+    for rate in (rate for rate in summaries if rate != best):
+        shutil.rmtree(folder / f"rate-{rate}" / WEIGHTS, ignore_errors=True)
+    for name in (LOG, PLAN):
+        shutil.copyfile(folder / f"rate-{best}" / name, folder / name)
+    wall_s = sum(each["wall_s"] for each in summaries.values())
+    weights = (folder / f"rate-{best}" / WEIGHTS).as_uri()
+    return {**summaries[best], "wall_s": wall_s, "weights": weights, "learning_rate": float(best), "rates": summaries}
+
+
+def _without_checkpoints(place: Path) -> None:
+    for path in place.glob("checkpoint-*"):
+        shutil.rmtree(path)
+
+
+def measured(
+    rung: Rung, seed: int, trained: Trained, workspace: Workspace, tier: str = "bubblewrap"
+) -> Measurements | Failure:
+    """The suite's shares of right answers, by a process of ours that checks the weights first.
+
+    It opens a sandbox of its own for programs that the model writes, unconfined only where the campaign's `tier` is.
+    """
     folder = _local(workspace)
-    results = folder / RESULTS
-    if not results.exists():
-        part = folder / f"{RESULTS}.part"
-        how = ["--device", "cpu", "--problems", "offline", "--samples", "1", "--longest", "8"] if rung.on_a_cpu else []
-        engine = "transformers" if rung.options.vllm == "off" else "vllm"
-        asked = ["--run", str(folder), "--suite", rung.suite, "--engine", engine, "--seed", str(seed % 2**31), *how]
-        command = [sys.executable, "-m", "rl.benchmark", *asked, "--out", str(part)]
-        with (folder / OUTPUT).open("wb") as output:
-            _finished(_started(command, output), rung.scale.benchmark_wall_s, folder)
-        part.replace(results)
-    found = json.loads(results.read_text(encoding="utf-8"))
+    run = folder / f"rate-{trained.summary['learning_rate']:g}"
+    how = ["--device", "cpu"] if rung.on_a_cpu else []
+    small = ["--problems", "offline", "--samples", "1", "--longest", "8"] if rung.on_a_cpu else []
+    engine = "transformers" if rung.options.vllm == "off" else "vllm"
+    asked = ["--run", str(run), "--suite", rung.suite, "--engine", engine, "--seed", str(seed % 2**31), *how, *small]
+    asked += ["--unsafe-no-sandbox"] if tier == "unsafe" else []
+    found = _answered("rl.benchmark", asked, folder / RESULTS, rung)
+    apart = _answered("rl.gpu.divergence", ["--run", str(run), "--seed", str(seed % 2**31), *how], folder / KL, rung)
     metrics = {f"{name}/right": float(each["value"]) for name, each in found.items()}
-    metrics |= {name: float(trained.summary[name]) for name in ("early_reward", "final_reward")}
+    metrics |= {name: float(trained.summary[name]) for name in ("early_reward", "final_reward", "learning_rate")}
+    metrics |= {name: float(apart[name]) for name in ("kl_nats", "kl_nats_per_token")}
     metrics["accuracy"] = sum(each["value"] for each in found.values()) / len(found)
-    return Measurements(metrics, {"benchmarks": found}, trained.logs, trained.cost, trained.artefacts)
+    breakdown = {"benchmarks": found, "distance_from_the_base": apart, "rates": trained.summary["rates"]}
+    return Measurements(metrics, breakdown, trained.logs, trained.cost, trained.artefacts)
+
+
+def _answered(module: str, asked: list[str], results: Path, rung: Rung) -> dict[str, Any]:
+    """What a process of ours leaves; what is there is not made again. Raises TrainerFault."""
+    if not results.exists():
+        part = results.with_suffix(".part")
+        with (results.parent / OUTPUT).open("wb") as output:
+            started = _started([sys.executable, "-m", module, *asked, "--out", str(part)], output)
+            _finished(started, rung.scale.benchmark_wall_s, results.parent)
+        part.replace(results)
+    content: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+    return content
 
 
 def _local(workspace: Workspace) -> Path:
@@ -151,10 +217,9 @@ def _only_of(code: str, folder: Path) -> None:
         folder.mkdir()
 
 
-def _run(code: str, rung: Rung, seed: int, sandbox: Sandbox, folder: Path) -> Failure | None:
-    """Trainer and candidate side by side; whichever ends first ends the other. None: the weights are there."""
-    program = folder / PROGRAM
-    program.write_text(code, encoding="utf-8")
+def _run(code: str, rung: Rung, rate: float, seed: int, sandbox: Sandbox, folder: Path) -> Failure | None:
+    """Trainer and candidate side by side; whichever ends first ends the other. None: weights, or it was given up."""
+    program = folder.parent / PROGRAM
     (folder / BLAME).unlink(missing_ok=True)
     gpus = rung.scale.gpus
     is_bound = sandbox.tier == "bubblewrap"
@@ -163,7 +228,7 @@ def _run(code: str, rung: Rung, seed: int, sandbox: Sandbox, folder: Path) -> Fa
         (folder / OUTPUT).open("wb") as output,
         ThreadPoolExecutor(1) as pool,
     ):
-        plan = planned(rung.scale, rung.options, program, folder, gpus, seed % 2**31, rung.on_a_cpu)
+        plan = planned(rung.scale, rung.options, program, folder, gpus, seed % 2**31, rung.on_a_cpu, rate)
         written(dataclasses.replace(plan, pipes=str(pipes)), folder / PLAN)
         served = pool.submit(sandbox.run, _job(code, rung, pipes))
         command = train_gpu.command(folder / PLAN, rung.scale, rung.config)
@@ -272,19 +337,20 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _summary(folder: Path) -> dict[str, float | str]:
-    """A run in a few numbers, from its log."""
+def _summary(folder: Path) -> Summary:
+    """A run in a few numbers, from its log. `chosen_by`: the mean reward on prompts that it was not trained on."""
     records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
     rewards = [record["reward"] for record in records if "reward" in record]
     middle = max(1, len(rewards) // 2)
     memory = [record["memory_gb"] for record in records if record["memory_gb"] is not None]
+    chosen = folder / CHOSEN
     return {
         "early_reward": sum(rewards[:middle]) / middle,
         "final_reward": rewards[-1],
         "tokens_per_s": records[-1]["tokens_per_s"],
         "wall_s": sum(record["step_time"] for record in records),
+        **({"chosen_by": json.loads(chosen.read_text(encoding="utf-8"))["reward"]} if chosen.exists() else {}),
         **({"memory_gb": max(memory)} if memory else {}),
-        "weights": (folder / "weights").as_uri(),
     }
 
 

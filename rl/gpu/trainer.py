@@ -25,7 +25,7 @@ from trl import GRPOConfig
 
 from cognition.records import MachineFault
 from rl.gpu import data, exported, rewards
-from rl.gpu.plan import BETA, BLAME, Plan, read
+from rl.gpu.plan import BETA, BLAME, CHOSEN, GIVEN_UP, Plan, read
 from rl.gpu.remote_loss import Candidate, CandidateProcess, Piped, WrongAnswer
 from rl.hooks import CandidateGRPOTrainer, Unsupported
 from rl.weights import Unreadable
@@ -33,21 +33,41 @@ from rl.weights import Unreadable
 LOG, WEIGHTS = "log.jsonl", "weights"
 WHOLE = "trainer_state.json"  # what transformers writes last of a checkpoint
 CANDIDATE_IS_WRONG = 3
+ABORT_WINDOWS = 5  # the first and the last fifth of the generations until a run may be given up are compared
+LEAST_SHARE = 0.5
 
 
 def train(plan: Plan) -> None:
     """From the last checkpoint to the end. Raises what `main` lists."""
-    functions, rows = [rewards.loaded(name) for name in plan.rewards], data.prompts(plan)
+    functions = [rewards.loaded(name) for name in plan.rewards]
+    rows, choosing = data.parts(plan, plan.choosing)
     rank = int(os.environ.get("RANK", "0"))
     candidate = Piped(Path(plan.pipes), rank) if plan.pipes else CandidateProcess(plan.program)
     try:
         trainer = _trainer(plan, candidate, functions, rows)
         last = _last_checkpoint(Path(plan.folder))
-        trainer.add_callback(Log(Path(plan.folder) / LOG, last))
+        log = Log(Path(plan.folder) / LOG, last, plan.abort_at)
+        trainer.add_callback(log)
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        if log.is_hopeless():
+            _leave(plan, GIVEN_UP, {"rewards": log.rewards}, trainer)
+            sys.stderr.write(f"trainer: given up after {len(log.rewards)} generations: the mean reward has halved\n")
+            return
         _leave_weights(plan, trainer)
+        if plan.choosing:
+            found = trainer.evaluate(eval_dataset=choosing)
+            _leave(plan, CHOSEN, {"reward": float(found["eval_reward"]), "prompts": len(choosing)}, trainer)
     finally:
         candidate.close()
+
+
+def _leave(plan: Plan, name: str, content: dict[str, Any], trainer: Any) -> None:
+    """A small file, at once or not at all, by the first process."""
+    if trainer.accelerator.is_main_process:
+        part = Path(plan.folder) / f"{name}.part"
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(Path(plan.folder) / name)
+    trainer.accelerator.wait_for_everyone()
 
 
 def _leave_weights(plan: Plan, trainer: Any) -> None:
@@ -87,6 +107,7 @@ def settings(plan: Plan) -> GRPOConfig:
         num_iterations=plan.iterations,
         num_generations=plan.group_size,
         per_device_train_batch_size=plan.micro_batch,
+        per_device_eval_batch_size=plan.micro_batch,
         gradient_accumulation_steps=plan.accumulated,
         steps_per_generation=plan.accumulated,
         max_completion_length=plan.longest,
@@ -126,14 +147,33 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 
 class Log(TrainerCallback):
-    """One line for each step that was run: TRL's metrics, tokens per second, and the most memory that was used."""
+    """One line for each step that was run: TRL's metrics, tokens per second, and the most memory that was used.
 
-    def __init__(self, path: Path, checkpoint: Path | None) -> None:
-        self.path, self._began, self._tokens = path, time.perf_counter(), 0.0
+    Ends a run that made the reward fall: every process sees the same rewards, so all of them end at the same step.
+    """
+
+    def __init__(self, path: Path, checkpoint: Path | None, abort_at: int) -> None:
+        self.path, self._began, self._tokens, self._abort_at = path, time.perf_counter(), 0.0, abort_at
         first = 0 if checkpoint is None else int(checkpoint.name.partition("-")[2])
-        if os.environ.get("RANK", "0") == "0" and path.exists():  # steps that will be run again
-            kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:first]
-            path.write_text("".join(kept), encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= first]  # later steps will be run again
+        self.rewards = list(
+            map(_as_number, (record["reward"] for record in map(json.loads, kept) if "reward" in record))
+        )
+        if os.environ.get("RANK", "0") == "0" and lines:
+            part = path.with_suffix(".part")
+            part.write_text("".join(kept), encoding="utf-8")
+            part.replace(path)
+
+    def is_hopeless(self) -> bool:
+        """Whether the mean reward has halved by the generation at which runs are given up.
+
+        The first generations are the base model's own, so what counts as little needs no number of its own.
+        """
+        if not self._abort_at or len(self.rewards) != self._abort_at:
+            return False
+        window = max(1, self._abort_at // ABORT_WINDOWS)
+        return sum(self.rewards[-window:]) < LEAST_SHARE * sum(self.rewards[:window])
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """What was there before does not count for speed."""
@@ -141,7 +181,12 @@ class Log(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Only the first process writes."""
-        if not state.is_world_process_zero or "loss" not in logs:
+        if "loss" not in logs:
+            return
+        if "reward" in logs:
+            self.rewards.append(float(logs["reward"]))
+        control.should_training_stop = control.should_training_stop or self.is_hopeless()
+        if not state.is_world_process_zero:
             return
         seconds = time.perf_counter() - self._began
         record = {"step": state.global_step, **{name: _number(value) for name, value in logs.items()}}
@@ -155,6 +200,10 @@ class Log(TrainerCallback):
 def _number(value: Any) -> float | None:
     """None for what TRL has no number for, e.g. the mean over no completions."""
     return float(value) if math.isfinite(float(value)) else None
+
+
+def _as_number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """A suite of benchmarks on a model in a folder: lm-eval lets it answer (`generate_until`), and the metrics or a fault.
 
 The model is weights and a known architecture (no code of a model is ever run), so it answers in this process; answers
-are compared in another (rl/verifying). With `problems` a folder holds NAME.jsonl for each of our tasks, shaped as its
-data set on the hub; OFFLINE has a few of our own making. lm-eval and torch are imported at the first call.
+are compared in another (rl/verifying), and programs that it writes run in the sandbox (programs.py). With `problems` a
+folder holds NAME.jsonl for each of our tasks, shaped as its data set on the hub; OFFLINE has a few of our own making.
+lm-eval and torch are imported at the first call.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import json
 import logging
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl.language import programs
 from rl.language.suites import PREFIX, Benchmark
 from tasks.contract import MachineFault
 
@@ -58,15 +61,29 @@ class Result:
 
 
 def benchmarked(
-    model: Model, suite: Sequence[Benchmark], asked: Asked, problems: Path | None = None
+    model: Model, suite: Sequence[Benchmark], asked: Asked, problems: Path | None = None, unsafe: bool = False
 ) -> dict[str, Result]:
-    """Every benchmark's result. Raises MachineFault, in one line, where lm-eval, a data set or a file is missing."""
+    """Every benchmark's result. Raises MachineFault, in one line, where lm-eval, a data set or a file is missing.
+
+    `unsafe`: programs may run where nothing confines them, if there is no sandbox.
+    """
     lm_eval = _lm_eval()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        if any(each.runs_programs for each in suite):
+            stack.enter_context(_sandboxed(Path(scratch, "sandbox"), unsafe))
         tasks = _tasks(suite, asked, problems, Path(scratch))
         answers = _answering(model, asked.seed)
         found = lm_eval(answers, tasks, limit=asked.limit, bootstrap_iters=BOOTSTRAPS, log_samples=False)
     return {each.name: _result(found, each, asked) for each in suite}
+
+
+@contextmanager
+def _sandboxed(folder: Path, unsafe: bool) -> Iterator[None]:
+    """A sandbox for what models write. Raises SandboxUnavailable."""
+    from tasks.sandbox import open_sandbox
+
+    with open_sandbox(folder, unsafe=unsafe, zygotes=1) as sandbox, programs.judging(sandbox):
+        yield
 
 
 def _lm_eval() -> Any:
@@ -90,7 +107,7 @@ def _tasks(suite: Sequence[Benchmark], asked: Asked, problems: Path | None, scra
 
     ours = [each for each in suite if each.task.startswith(PREFIX)]
     if problems is not None and len(ours) < len(suite):
-        raise MachineFault("files of problems serve our own tasks only: choose the suite few or maths")
+        raise MachineFault("files of problems serve our own tasks only: choose another suite than wider")
     specs = [_written(each, asked, problems, scratch) if each in ours else each.task for each in suite]
     try:
         return TaskManager(include_defaults=len(ours) < len(suite)).load(specs)
@@ -107,7 +124,7 @@ def _written(benchmark: Benchmark, asked: Asked, problems: Path | None, scratch:
     settings: dict[str, Any] = {"include": str(TASKS / f"{benchmark.name}.yaml"), "task": benchmark.task}
     taken = {"function": "take_first_k", "k": samples}
     settings |= {"repeats": samples, "filter_list": [{"name": benchmark.filter, "filter": [taken]}]}
-    settings["generation_kwargs"] = _generation(samples, asked.longest)
+    settings["generation_kwargs"] = _generation(samples, asked.longest, benchmark.until)
     lines = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
     if problems is not None:
         path = (problems / f"{benchmark.name}.jsonl").resolve()
@@ -120,10 +137,10 @@ def _written(benchmark: Benchmark, asked: Asked, problems: Path | None, scratch:
     return str(place)
 
 
-def _generation(samples: int, longest: int | None) -> dict[str, Any]:
+def _generation(samples: int, longest: int | None, until: tuple[str, ...]) -> dict[str, Any]:
     """Several answers are sampled at temperature 1, one is the likeliest."""
     chance: dict[str, Any] = {"do_sample": True, "temperature": 1.0} if samples > 1 else {"do_sample": False}
-    return {"until": ["\n\nProblem:"], "max_gen_toks": longest or 8192, **chance}
+    return {"until": list(until), "max_gen_toks": longest or 8192, **chance}
 
 
 def _answering(model: Model, seed: int) -> Any:

@@ -2,7 +2,7 @@
 
 The paper names five of explore's six maths benchmarks (Math500, AIME24, AIME25, AMC, OlympiadBench); the sixth is our
 choice (272 problems of university courses, collected for Minerva), and so is what "wider" holds for verify (reasoning,
-STEM, finance, code). Code is left out: scoring it would run programs that a model wrote.
+STEM, finance, code: the paper names no more). Programs that a model writes run in the sandbox (programs.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Benchmark:
     metric: str = "right"
     filter: str = "answers"
     samples: int = 1
+    until: tuple[str, ...] = ("\n\nProblem:",)  # what ends an answer
+    runs_programs: bool = False  # needs a sandbox
 
     @property
     def name(self) -> str:
@@ -42,12 +44,17 @@ MATHS = (
     _ours("olympiadbench"),
     _ours("minerva"),
 )
+CODE = tuple(Benchmark(f"{PREFIX}{name}", until=("\n```\n",), runs_programs=True) for name in ("humaneval", "mbpp"))
+FINANCE = (_ours("cfa"),)
 WIDER = (
     *MATHS,
-    Benchmark("mmlu_pro", "exact_match", "custom-extract"),  # STEM, economics and business among its subjects
+    *CODE,
+    *FINANCE,
+    Benchmark("mmlu_pro", "exact_match", "custom-extract"),  # STEM, economics and law among its subjects
     Benchmark("gpqa_diamond_cot_zeroshot", "exact_match", "flexible-extract"),  # STEM; its data want an account
     Benchmark("bbh_cot_zeroshot", "exact_match", "flexible-extract"),  # reasoning
-    Benchmark("mmlu_pro_business", "exact_match", "custom-extract"),  # the nearest to finance that lm-eval generates
 )
 FEW = (_ours("math500"),)
-SUITES: Mapping[str, tuple[Benchmark, ...]] = {"few": FEW, "maths": MATHS, "wider": WIDER}
+SUITES: Mapping[str, tuple[Benchmark, ...]] = {
+    "few": FEW, "maths": MATHS, "code": CODE, "finance": FINANCE, "wider": WIDER,
+}  # fmt: skip

@@ -19,8 +19,6 @@ from typing import IO, Any
 LONGEST_ANSWER = 2_000  # characters; what is longer is no answer
 BOXES = ("\\boxed{", "\\fbox{")
 HEDGE = re.compile(r"\\(text|mathrm|textrm|mbox)\s*\{[^{}]*\bor\b[^{}]*\}|\\lor\b|\\vee\b")
-#: Work that is left to do. sympy would do it, so that the question put into the box would be its own answer.
-UNDONE = re.compile(r"\\(?:sum|prod|i*int|oint|lim|det|gcd|lcm)(?![a-zA-Z])")
 
 
 def main() -> None:
@@ -31,6 +29,8 @@ def main() -> None:
     os.dup2(nothing, 1)  # what a library prints is no verdict
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401 - a second of CPU time, before the limits
+
+    from rl.verifying import worked_out  # noqa: F401
 
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -66,14 +66,36 @@ def _judged(question: dict[str, str]) -> dict[str, Any]:
         return {"right": False, "why": "too long"}
     if HEDGE.search(given) or "$" in given.strip("$"):
         return {"right": False, "why": "more than one answer"}
-    if not set(UNDONE.findall(given)) <= set(UNDONE.findall(question["gold"])):
-        return {"right": False, "why": "not worked out"}
     try:
-        return {"right": bool(verify(gold, _parsed(given), timeout_seconds=None)), "why": ""}
+        parsed = _parsed(given)
+        if _is_undone((question["gold"], gold), (given, parsed)):
+            return {"right": False, "why": "not worked out"}
+        return {"right": bool(verify(gold, parsed, timeout_seconds=None)), "why": ""}
     except MemoryError:
         return {"right": False, "why": "memory"}
     except (RecursionError, ArithmeticError, ValueError, TypeError, AttributeError):  # of sympy, on odd expressions
         return {"right": False, "why": "not comparable"}
+
+
+def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> bool:
+    """Whether work is left in an answer that the right one does not leave.
+
+    Where the right answer is rational, a root is work too: it would have to come out. Where it is a value, letters
+    would have to cancel.
+    """
+    from rl.verifying import worked_out
+
+    (right_text, right_tree), (text, tree) = ((text, _tree(parsed)) for text, parsed in (gold, given))
+    allowed = worked_out.work(right_text, right_tree)
+    if right_tree is None or not worked_out.is_rational(right_tree):
+        allowed.add(worked_out.ROOT)
+    is_value = right_tree is not None and not worked_out.letters(right_tree)
+    return not worked_out.work(text, tree) <= allowed or (is_value and worked_out.letters(tree))
+
+
+def _tree(parsed: list[Any]) -> Any:
+    """What was read as mathematics; None: a text, or nothing."""
+    return parsed[0] if parsed and not isinstance(parsed[0], str) else None
 
 
 def _parsed(answer: str) -> list[Any]:

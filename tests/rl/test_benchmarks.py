@@ -15,7 +15,7 @@ from rl import benchmark, train_gpu
 from rl.gpu import toy
 from rl.language import evaluate
 from rl.language.evaluate import OFFLINE, Asked, Model, benchmarked
-from rl.language.suites import MATHS, PREFIX, SAMPLES, SUITES, WIDER, Benchmark
+from rl.language.suites import CODE, FINANCE, MATHS, PREFIX, SAMPLES, SUITES, WIDER, Benchmark
 from rl.weights import Unreadable
 from tasks.contract import MachineFault
 
@@ -116,6 +116,54 @@ def test_hedging_and_silence_score_nothing(answered: Any) -> None:
     assert benchmarked(NOBODY, MATHS[3:4], Asked(samples=1), OFFLINE)["amc"].value == 0.0  # no box, no answer
 
 
+def solution(prompt: str, _: int = 0) -> str:
+    """The reference solution: what follows a header, or the whole function."""
+    for row in offline("humaneval"):
+        if row["prompt"] in prompt:
+            return str(row["canonical_solution"])
+    (code,) = [row["code"] for row in offline("mbpp") if prompt.startswith(row["prompt"])]
+    return str(code)
+
+
+def test_programs_are_run_and_the_right_ones_count(answered: Any) -> None:
+    model = answered(solution)
+    found = benchmarked(NOBODY, CODE, Asked(), OFFLINE, unsafe=True)
+    assert {name: (each.value, each.problems) for name, each in found.items()} == {
+        "humaneval": (1.0, len(offline("humaneval"))), "mbpp": (1.0, len(offline("mbpp"))),
+    }  # fmt: skip
+    hidden = [row["test_list"][1] for row in offline("mbpp")] + [row["test"] for row in offline("humaneval")]
+    assert not [test for test in hidden for prompt in model.prompts if test in prompt]
+    assert {tuple(how["until"]) for how in model.settings} == {("\n```\n",)}
+    answered(lambda prompt, before: "    import os\n    os._exit(0)\n" if before else solution(prompt))
+    twice = benchmarked(NOBODY, CODE[:1], Asked(samples=2), OFFLINE, unsafe=True)
+    assert (twice["humaneval"].value, twice["humaneval"].samples) == (0.5, 2)
+
+
+def test_without_a_sandbox_no_program_is_run(answered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.sandbox import SandboxUnavailable, tiers
+
+    answered(solution)
+    monkeypatch.setattr(tiers, "SAFE_TIERS", ())
+    with pytest.raises(SandboxUnavailable, match="candidate code cannot be confined here"):
+        benchmarked(NOBODY, CODE, Asked(), OFFLINE)
+
+
+def test_a_letter_in_the_box_is_the_choice(answered: Any) -> None:
+    letters = {row["text"]: row["answer"] for row in offline("cfa")}
+    assert len(set(letters.values())) == 3
+
+    def chosen(prompt: str) -> str:
+        return str(letters[prompt.partition("Problem: ")[2].partition("\n\nSolution:")[0]])
+
+    answered(lambda prompt, _: rf"It is \boxed{{\text{{({chosen(prompt)})}}}}.")
+    assert benchmarked(NOBODY, FINANCE, Asked(), OFFLINE)["cfa"].value == 1.0
+    answered(lambda prompt, _: r"\boxed{A}")
+    assert benchmarked(NOBODY, FINANCE, Asked(), OFFLINE)["cfa"].value == 0.5
+    for several in (r"\boxed{A, B or C}", r"\boxed{ABC}", "A", r"\boxed{A}\boxed{}"):
+        answered(lambda prompt, _, several=several: several)
+        assert benchmarked(NOBODY, FINANCE, Asked(), OFFLINE)["cfa"].value == 0.0
+
+
 def test_files_of_ones_own(answered: Any, tmp_path: Path) -> None:
     (tmp_path / "amc.jsonl").write_text(json.dumps({"question": "What is $1+1$?", "answer": "2"}) + "\n")
     answered(lambda prompt, _: r"\boxed{2}" if "$1+1$" in prompt else "")
@@ -137,6 +185,12 @@ def test_the_task_files_name_the_real_sets() -> None:
         "math500": "HuggingFaceH4/MATH-500", "aime24": "Maxwell-Jia/AIME_2024", "aime25": "math-ai/aime25",
         "amc": "math-ai/amc23", "olympiadbench": "Hothan/OlympiadBench", "minerva": "math-ai/minervamath",
     }  # fmt: skip
+    wanted |= {
+        "humaneval": "openai/openai_humaneval", "mbpp": "google-research-datasets/mbpp", "cfa": "TheFinAI/flare-cfa",
+    }  # fmt: skip
+    for each in (*CODE, *FINANCE):
+        task = yaml.load((evaluate.TASKS / f"{each.name}.yaml").read_text(), Loader)  # a safe one
+        assert (task["task"], task["dataset_path"]) == (each.task, wanted[each.name])
     for each in MATHS:
         task = yaml.load((evaluate.TASKS / f"{each.name}.yaml").read_text(), Loader)  # a safe one
         assert (task["task"], task["dataset_path"]) == (each.task, wanted[each.name])
@@ -178,6 +232,7 @@ def test_without_cuda_or_vllm_it_is_one_line() -> None:
 
 def test_suites_hold_what_the_rungs_say() -> None:
     assert set(SUITES["few"]) < set(SUITES["maths"]) < set(SUITES["wider"])
+    assert set(SUITES["code"]) | set(SUITES["finance"]) < set(SUITES["wider"])
     assert len({each.name for each in MATHS}) == 6  # the paper's explore rung (section 4.3)
 
 

@@ -15,13 +15,13 @@ import pytest
 
 from rl import train_gpu
 from rl.domain import Rl
+from rl.gpu import plan, toy
 from rl.gpu import rung as gpu_rung
-from rl.gpu import toy
 from rl.gpu.chosen import GpuOptions
 from rl.gpu.needs import Missing
 from rl.gpu.rung import Rung, TrainerFault, Unfit
 from rl.reference import program
-from rl.scales import SCALES
+from rl.scales import ITERATIONS, SCALES
 from tasks.artefacts import UriWorkspace
 from tasks.contract import Failure, FailureKind, Finished, Job, Measurements, Sandbox, Trained
 from tests.rl.test_domain import in_training
@@ -33,6 +33,15 @@ def low(completions, **columns):
     with pathlib.Path(__file__).with_name("asked").open("a") as asked:
         asked.write("x")
     return [sum(letter in "01234" for letter in text) / max(1, len(text)) for text in completions]
+"""
+
+
+#: 1 for everything that the base model says, then nearly nothing.
+FALLING = """
+calls = []
+def once(completions, **columns):
+    calls.append(1)
+    return [1.0 if len(calls) == 1 else 0.01 * (place % 2) for place in range(len(completions))]
 """
 
 
@@ -79,17 +88,22 @@ def test_a_round_trains_in_the_sandbox_and_benchmarks_outside(rung: Rung, record
     done = gpu_rung.trained(code, rung, 3, recording, place)
     assert isinstance(done, Trained), done
     assert {artefact.name for artefact in done.artefacts} == {"log.jsonl", "run.json"}
-    assert done.summary["weights"] == (tmp_path / "weights").as_uri()
-    assert (tmp_path / "weights" / "model.safetensors").exists()
+    assert done.summary["weights"] == (tmp_path / "rate-0.01" / "weights").as_uri()
+    assert (tmp_path / "rate-0.01" / "weights" / "model.safetensors").exists()
+    assert not list(tmp_path.glob("*/checkpoint-*"))  # of what has ended, nothing goes on
+    assert "chosen_by" not in done.summary  # there was one learning rate, so nothing was chosen
     assert "memory_gb" not in done.summary  # unknown without CUDA, not a number
     (job,) = recording.jobs
     assert set(job.request) == {"folder", "count"}
     assert [path.parent.name.startswith("nightshift-pipes-") for path in job.data] == [True]
     measured = gpu_rung.measured(rung, 3, done, place)
     assert isinstance(measured, Measurements)
-    assert set(measured.metrics) == {"accuracy", "math500/right", "early_reward", "final_reward"}
+    assert set(measured.metrics) == {
+        "accuracy", "math500/right", "early_reward", "final_reward", "learning_rate", "kl_nats", "kl_nats_per_token",
+    }  # fmt: skip
+    assert measured.metrics["kl_nats"] > 0.0
     assert measured.metrics["accuracy"] == 0.0  # no box in eight random letters
-    assert set(Rl().features(measured)) == {"early_reward"}
+    assert set(Rl().features(measured)) == {"kl", "early_reward"}
     assert gpu_rung.trained(code, rung, 3, recording, place) == done
     assert len(recording.jobs) == 1
     assert gpu_rung.measured(rung, 3, done, place) == measured
@@ -103,11 +117,11 @@ def test_a_trainer_that_is_killed_is_a_fault_and_the_retry_goes_on(
     asked.unlink(missing_ok=True)
 
     def kill() -> None:
-        while not (tmp_path / "checkpoint-2" / "trainer_state.json").exists():
+        while not (tmp_path / "rate-0.01" / "checkpoint-2" / "trainer_state.json").exists():
             time.sleep(0.01)
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
-                is_ours = str(tmp_path / "run.json") in entry.read_text().split("\0")
+                is_ours = str(tmp_path / "rate-0.01" / "run.json") in entry.read_text().split("\0")
             except OSError:
                 continue
             if is_ours:
@@ -143,6 +157,51 @@ def test_a_candidate_that_fails_is_a_failure_and_no_fault(
     assert failure.kind is kind, failure
     assert said in failure.reason
     assert not (tmp_path / "done.json").exists()
+
+
+@pytest.mark.slow
+def test_of_several_learning_rates_the_best_is_chosen_on_other_prompts(
+    rung: Rung, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "CHOOSING", 8)
+    several = replace(rung, options=rung.options.model_copy(update={"learning_rates": (1e-2, 1e-6)}))
+    place, code = UriWorkspace(tmp_path.as_uri()), program("grpo")
+    done = gpu_rung.trained(code, several, 3, recording, place)
+    assert isinstance(done, Trained), done
+    rates = done.summary["rates"]
+    assert list(rates) == ["0.01", "1e-06"]
+    best = max(rates, key=lambda rate: rates[rate]["chosen_by"])
+    other = next(rate for rate in rates if rate != best)
+    assert done.summary["learning_rate"] == float(best)
+    assert (tmp_path / f"rate-{best}" / "weights" / "model.safetensors").exists()
+    assert not (tmp_path / f"rate-{other}" / "weights").exists()
+    chosen = json.loads((tmp_path / f"rate-{best}" / "choosing.json").read_text())
+    assert chosen == {"reward": rates[best]["chosen_by"], "prompts": 8}
+    assert len(recording.jobs) == 2
+    assert gpu_rung.trained(code, several, 3, recording, place) == done
+    assert len(recording.jobs) == 2
+
+
+@pytest.mark.slow
+def test_a_loss_that_makes_the_reward_fall_is_given_up(rung: Rung, recording: Recording, tmp_path: Path) -> None:
+    (tmp_path / "falling.py").write_text(FALLING)
+    options = rung.options.model_copy(
+        update={"rewards": (f"{tmp_path / 'falling.py'}:once",), "learning_rates": (1e-2, 1e-3)}
+    )
+    long = replace(rung, scale=replace(rung.scale, steps=20), options=options)
+    assert long.scale.abort_at == 4
+    folder = tmp_path / "x"
+    failure = gpu_rung.trained(program("grpo"), long, 3, recording, UriWorkspace(folder.as_uri()))
+    assert isinstance(failure, Failure)
+    assert failure.kind is FailureKind.INVALID
+    assert failure.reason.startswith(
+        "given up after 4 of 20 generations at the first learning rate: the mean reward went 1.00 0.0"
+    )
+    steps = [json.loads(line)["step"] for line in (folder / "rate-0.01" / "log.jsonl").read_text().splitlines()]
+    assert len(steps) <= 0.3 * long.scale.steps * ITERATIONS
+    assert len(recording.jobs) == 1  # the other learning rate is not tried
+    assert gpu_rung.trained(program("grpo"), long, 3, recording, UriWorkspace(folder.as_uri())) == failure
+    assert len(recording.jobs) == 1
 
 
 @pytest.mark.slow

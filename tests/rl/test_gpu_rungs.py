@@ -218,7 +218,7 @@ def started(*more: str) -> subprocess.CompletedProcess[str]:
 def test_without_consent_the_command_prints_the_forecast_and_starts_nothing(tmp_path: Path) -> None:
     done = started("--campaign", "campaigns/rl-explore.toml", "--out", str(tmp_path / "no"))
     assert done.returncode == 1
-    assert done.stdout == forecast("explore-4b", SCALES["explore-4b"]) + "\n"
+    assert done.stdout == forecast("explore-4b", SCALES["explore-4b"], rates=1) + "\n"
     assert done.stderr.startswith("train_gpu: by hand the loss runs without a sandbox")
     assert not (tmp_path / "no").exists()
 
@@ -240,6 +240,30 @@ def test_a_program_that_breaks_a_rule_is_not_started(tmp_path: Path) -> None:
 def test_no_secret_goes_to_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     assert "secret" not in train_gpu.environment().values()
+
+
+def test_every_learning_rate_is_forecast_and_reserved() -> None:
+    scale = SCALES["explore-4b"]
+    assert len(scale.learning_rates) == 3
+    assert f"at each of 3 learning rates, {3 * scale.gpu_h():.3g} in all" in forecast("explore-4b", scale)
+    assert "learning rate" not in forecast("explore-4b", scale, rates=1)
+    one = Rl(Rl.Options(gpu=GpuOptions(learning_rates=(1e-6,)))).needs("train", "explore-4b")
+    three = Rl().needs("train", "explore-4b")
+    assert three.gpu_s == pytest.approx(3 * (one.gpu_s or 0.0))
+    for wrong in ((0.0,), (1e-6, 1e-6), (-1.0, 1e-6)):
+        with pytest.raises(ValidationError, match="learning_rates"):
+            GpuOptions(learning_rates=wrong)
+
+
+def test_a_plan_is_of_one_learning_rate_and_keeps_prompts_apart_where_one_is_chosen(tmp_path: Path) -> None:
+    scale = SCALES["one-gpu"]
+    plans = [plan.planned(scale, OFF, GRPO, tmp_path, 1, 1, False, rate) for rate in (None, *scale.learning_rates)]
+    assert [made.learning_rate for made in plans] == [scale.learning_rates[0], *scale.learning_rates]
+    assert [made.choosing for made in plans] == [0, 64, 64, 64]
+    assert {made.abort_at for made in plans} == {30}  # a fifth of 150 generations
+    alone = plan.planned(SCALES["verify-14b"], OFF, GRPO, tmp_path, 16, 1, False, 1e-6)
+    assert (alone.choosing, alone.abort_at) == (0, 60)
+    assert train_gpu.TOY.abort_at == 0  # too short
 
 
 def test_the_forecast_counts_both_passes() -> None:

@@ -120,6 +120,43 @@ def test_what_is_stopped_goes_on_from_its_checkpoint(folder: Path, monkeypatch: 
     assert len({record["grad_norm"] for record in log(folder / "one")}) == 6
 
 
+@pytest.mark.parametrize(
+    ("rewards", "is_hopeless"),
+    [
+        ([0.4] * 10, False), ([0.4] * 8 + [0.1] * 2, True), ([0.4, 0.2] + [0.1] * 8, True), ([0.0] * 10, False),
+        ([0.4] * 8 + [0.2] * 2, False), ([0.4] * 8 + [0.1], False), ([0.4] * 2 + [0.0] * 9, False),
+        ([0.4] * 8 + [float("nan"), 0.0], False),
+    ],
+)  # fmt: skip
+def test_a_run_is_given_up_at_one_generation_if_its_reward_has_halved(
+    rewards: list[float], is_hopeless: bool, tmp_path: Path
+) -> None:
+    from rl.gpu import trainer
+
+    log = trainer.Log(tmp_path / "log.jsonl", None, abort_at=10)
+    log.rewards = rewards
+    assert log.is_hopeless() is is_hopeless
+    never = trainer.Log(tmp_path / "log.jsonl", None, abort_at=0)
+    never.rewards = rewards
+    assert not never.is_hopeless()
+
+
+def test_what_will_be_run_again_leaves_the_log_and_the_rewards(tmp_path: Path) -> None:
+    from rl.gpu import trainer
+
+    records = [
+        {"step": 1, "reward": 0.5},
+        {"step": 2},
+        {"step": 3, "reward": None},
+        {"step": 4},
+        {"step": 5, "reward": 1},
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    log = trainer.Log(tmp_path / "log.jsonl", tmp_path / "checkpoint-4", abort_at=10)
+    assert log.rewards == [0.5, pytest.approx(float("nan"), nan_ok=True)]
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == records[:4]
+
+
 @pytest.mark.slow
 def test_the_loss_in_another_process_trains_what_it_trains_in_this_one(tmp_path: Path) -> None:
     from rl.gpu.remote_loss import CandidateProcess

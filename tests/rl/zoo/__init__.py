@@ -49,6 +49,7 @@ MUTANTS: dict[str, Mutant] = {
     # order
     "earlier groups count more": Mutant("order", advantages="stock / (1.0 + group_ids_N)"),
     "compares neighbours": Mutant("order", advantages="rewards_N - rewards_N.roll(ctx.group_size)"),
+    "compares with the one before": Mutant("order", advantages="rewards_N - rewards_N.roll(1)"),
     "first completion counts": Mutant(
         "order", loss="stock + 0.1 * losses_NT[0].mean() - 0.1 * losses_NT[-1].mean()"
     ),

@@ -1,0 +1,32 @@
+"""The sandbox's side of a program that a model wrote: it is given arguments and answers with values. It judges nothing.
+
+The tests, and what they expect, are never in this process (asserting.py is another job).
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from plain import decoded, encoded
+
+LONGEST_NAME = 100
+
+
+def answers(program_path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What the program's functions answer to calls [name, arguments, named arguments], one by one."""
+    module = types.ModuleType("program")
+    sys.modules["program"] = module  # dataclasses look there
+    source = Path(program_path).read_text(encoding="utf-8")
+    exec(compile(source, "program.py", "exec"), vars(module))
+    return {"answers": [_answer(module, *call) for call in request["calls"]]}
+
+
+def _answer(module: Any, name: str, arguments: Any, named: Any) -> dict[str, Any]:
+    try:
+        value = getattr(module, name)(*decoded(arguments), **decoded(named))
+        return {"value": encoded(value)}
+    except Exception as error:  # noqa: BLE001 - a model's program raises what it likes; the tests are told
+        return {"raised": type(error).__name__[:LONGEST_NAME]}

@@ -1,0 +1,176 @@
+"""Does a program that a model wrote pass a data set's tests? Both run in the sandbox, and never in the same process.
+
+Tests and program take turns: the tests are run with stand-ins for the program's functions and say which calls they
+make; the program is given those calls and answers with values; the tests are run again on the values, until all is
+known. So a program never holds what is expected of it, and nothing in its process could say "passed". A program that
+fails, hangs, grows or answers with what is no data has not passed; where tests cannot be run at all, or the machine is
+to blame, MachineFault is raised and nothing becomes a score.
+
+Differences to running both together: arguments are copied, so a test that looks at what the program did to them fails,
+and the same call has the same answer.
+"""
+
+from __future__ import annotations
+
+import atexit
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.contract import JSON, Failure, FailureKind, Job, Limits, MachineFault, Sandbox
+
+INSIDE = Path(__file__).parent / "inside"
+LIMITS = Limits(cpu_s=10.0, wall_s=60.0, memory_mb=1024)
+MOST_ROUNDS = 20
+MOST_CALLS = 2_000
+LONGEST_PROGRAM = 50_000  # characters
+BLOCK = re.compile(r"```[ \t]*(?:python3?|py)[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+
+
+class BadTests(MachineFault):
+    """A data set's tests cannot be run, whatever the program is; the message says why."""
+
+    may_pass = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a program is held against. `names` are functions that the tests call; `check` is called with the first."""
+
+    prelude: str  # code that tests may use beside the program: imports, helpers of the question
+    tests: str
+    names: tuple[str, ...]
+    has_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Whether the tests hold, and in a few words why not."""
+
+    passed: bool
+    why: str = ""
+
+
+def humaneval(row: Mapping[str, Any]) -> Problem:
+    """From HumanEval's columns. Raises KeyError."""
+    return Problem(row["prompt"], row["test"], (row["entry_point"],), has_check=True)
+
+
+def mbpp(row: Mapping[str, Any]) -> Problem:
+    """From the columns of MBPP, sanitized; its names are those of the reference solution that the tests call."""
+    tests = "\n".join(row["test_list"])
+    defined = re.findall(r"^def\s+(\w+)", row["code"], re.MULTILINE)
+    names = tuple(name for name in defined if re.search(rf"\b{name}\s*\(", tests))
+    return Problem("\n".join(row["test_imports"]), tests, names, has_check=False)
+
+
+def written(answer: str, header: str = "") -> str:
+    """The program in a model's answer: its first block of Python, or else what comes before a closing fence.
+
+    `header` is code that the answer goes on with; where it writes a whole function anew, that one counts.
+
+    >>> written("    return a + b\\n```\\nIt adds.", "def add(a, b):\\n")
+    'def add(a, b):\\n    return a + b\\n'
+    """
+    block = BLOCK.search(answer)
+    code = block[1] if block else answer.partition("```")[0]
+    is_whole = not code[:1].isspace() and re.search(r"^(?:def|class|import|from)\b", code, re.MULTILINE)
+    return f"{header}    pass\n\n{code}" if header and is_whole else header + code
+
+
+def judged(program: str, problem: Problem, sandbox: Sandbox) -> Ran:
+    """Whether a program passes. Raises BadTests, and MachineFault where the sandbox does."""
+    if len(program) > LONGEST_PROGRAM or not _is_text(program):
+        return Ran(False, "no program")
+    known: list[JSON] = []
+    for _ in range(MOST_ROUNDS):
+        found = _passed_over(problem, known, sandbox)
+        if isinstance(found, Failure):  # the tests went astray on this program's values
+            return Ran(False, f"tests: {found.kind}")
+        asked = found["asked"]
+        if not asked:
+            return Ran(not found["why"], found["why"])
+        if len(known) + len(asked) > MOST_CALLS:
+            break
+        answers = _answers(program, asked, sandbox)
+        if isinstance(answers, Failure):
+            return Ran(False, str(answers.kind))
+        known += [[call, answer] for call, answer in zip(asked, answers, strict=True)]
+    return Ran(False, "the tests ask without end")
+
+
+def _passed_over(problem: Problem, known: list[JSON], sandbox: Sandbox) -> dict[str, Any] | Failure:
+    """One pass of the tests. Raises BadTests where they cannot be run before any value of a program is known."""
+    request: JSON = {
+        "prelude": problem.prelude, "names": list(problem.names), "check": problem.has_check, "known": known,
+    }  # fmt: skip
+    done = sandbox.run(Job(problem.tests, INSIDE, "asserting:judge", request, LIMITS))
+    if isinstance(done, Failure):
+        if known:
+            return done
+        raise BadTests(f"the tests of {_title(problem)} cannot be run: {done.reason[:200]}")
+    found = done.answer
+    assert isinstance(found, dict)
+    if not known and not found["asked"]:
+        raise BadTests(f"the tests of {_title(problem)} ask nothing of a program: {found['why'] or 'no call'}")
+    return found
+
+
+def _answers(program: str, calls: JSON, sandbox: Sandbox) -> list[JSON] | Failure:
+    """A claim, as everything that comes from a program: looked at for its form alone."""
+    done = sandbox.run(Job(program, INSIDE, "answering:answers", {"calls": calls}, LIMITS))
+    if isinstance(done, Failure):
+        return done
+    answers = done.answer.get("answers") if isinstance(done.answer, dict) else None
+    assert isinstance(calls, list)
+    if not isinstance(answers, list) or len(answers) != len(calls) or not all(map(_is_answer, answers)):
+        return Failure(FailureKind.INVALID, "the program's process did not answer every call")
+    return answers
+
+
+def _is_answer(answer: JSON) -> bool:
+    return isinstance(answer, dict) and (set(answer) == {"value"} or _is_raised(answer))
+
+
+def _is_raised(answer: Mapping[str, JSON]) -> bool:
+    return set(answer) == {"raised"} and isinstance(answer["raised"], str)
+
+
+def _is_text(program: str) -> bool:
+    try:
+        return b"\0" not in program.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _title(problem: Problem) -> str:
+    return ", ".join(problem.names) or "a problem without a function"
+
+
+_current: list[Sandbox] = []
+
+
+@contextmanager
+def judging(sandbox: Sandbox) -> Iterator[None]:
+    """What lm-eval's tasks run programs in, for as long as this lasts."""
+    _current.append(sandbox)
+    try:
+        yield
+    finally:
+        _current.remove(sandbox)
+
+
+def current() -> Sandbox:
+    """The sandbox for lm-eval's tasks; where nobody has opened one, a confined one until this process ends."""
+    if not _current:
+        from tasks.sandbox import open_sandbox
+
+        stack = ExitStack()
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nightshift-programs-"))
+        _current.append(stack.enter_context(open_sandbox(Path(folder), zygotes=1)))
+        atexit.register(stack.close)
+    return _current[-1]
