@@ -125,6 +125,7 @@ def _module(tree: ast.Module) -> Iterator[Issue]:
             yield Issue("forbidden-import", "imports stand at the top level and nowhere else", inner.lineno)
     for name in sorted(name for name in _bound_at_top(tree) if name in dir(builtins) or name.startswith("__")):
         yield Issue("name", f"`{name}` has a meaning already: above its definition it would be Python's own")
+    yield from _defined_again(tree)
     for position, node in enumerate(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             if ast.unparse(node) not in IMPORTS:
@@ -139,6 +140,16 @@ def _module(tree: ast.Module) -> Iterator[Issue]:
                 )
         elif not isinstance(node, ast.FunctionDef) and not (position == 0 and _is_text(node)):
             yield Issue("top-level", "expected imports, functions and constants at the top level", node.lineno)
+
+
+def _defined_again(tree: ast.Module) -> Iterator[Issue]:
+    """A kernel that another function takes the name of could be launched under a third one, past launch_rules.py."""
+    known = set[str]()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            if node.name in known:
+                yield Issue("name", f"`{node.name}` is defined twice", node.lineno)
+            known.add(node.name)
 
 
 def _is_text(node: ast.stmt) -> bool:

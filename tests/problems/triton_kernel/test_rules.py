@@ -122,6 +122,13 @@ def test_what_is_not_in_the_language(code: str, rule: str) -> None:
     assert rule in found(code)
 
 
+def test_a_kernels_name_is_not_given_away() -> None:
+    """Under another name it could be launched with any option."""
+    code = program("other[(1,)](x, 1, BLOCK=1, ir_override='own.ptx')")
+    taken = code.replace("def launch", "other = kernel\n\n\ndef kernel():\n    return 1\n\n\ndef launch")
+    assert found(taken) == ["name"]
+
+
 def test_every_option_of_this_triton_is_known() -> None:
     """A new one has to be looked at: does it belong to the options that a launch may use, or to the reserved ones?"""
     compiler = pytest.importorskip("triton.backends.nvidia.compiler")
