@@ -105,7 +105,7 @@ def _launch(launch: JSON, types: Sequence[list[str]], sizes: Mapping[str, int], 
         _whole(size, 1, most)
     for argument, kind in zip(arguments, wanted, strict=True):
         parts = _list(argument, 3, "parts of an argument")
-        if (kind in POINTERS) != (len(parts) == 3):
+        if len(parts) != (3 if kind in POINTERS else 2):
             raise Unusable("a launch gives a number for a pointer, or a pointer for a number")
         if kind in POINTERS:
             _pointer(parts, sizes, scratch)
