@@ -8,6 +8,7 @@ them without rounding. R rows, N columns.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 WORD = 0xFFFFFFFF
@@ -32,13 +33,13 @@ def _stirred(word: Any) -> Any:
 def key(*numbers: int) -> int:
     """One word from several whole numbers: the seed, the case, the round, the contestant, the argument.
 
+    A kernel sees inputs, and has time enough to search for the one word that they come from. So from that word no other
+    call's follows, nor which rows are looked at.
+
     >>> key(1, 2) != key(2, 1)
     True
     """
-    found = 0x9E3779B9
-    for number in numbers:
-        found = mixed((found + number) & WORD, number >> 32)
-    return int(found)
+    return int.from_bytes(hashlib.sha256("/".join(map(str, numbers)).encode()).digest()[:4], "little")
 
 
 def values(key: int, row_R1: Any, column_1N: Any, columns: int) -> Any:

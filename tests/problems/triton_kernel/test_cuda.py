@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from problems.triton_kernel.exchange import INSIDE
+from problems.triton_kernel.gpu import exchange
 from problems.triton_kernel.inside import draws
 
 KERNEL = {"name": "held", "shared_bytes": 64, "warps": 8, "types": ["*fp16", "i32", "i64", "fp32", "i1"]}
@@ -148,6 +149,23 @@ def test_keys_make_unrelated_numbers() -> None:
     assert (
         len({draws.key(seed, case, number) for seed in range(5) for case in range(5) for number in range(-3, 5)}) == 200
     )
+
+
+def test_who_knows_the_key_of_a_call_knows_no_other() -> None:
+    """A kernel may search through all keys in a call whose time it gives up."""
+    seeds: dict[int, list[int]] = {}
+    for seed in range(250_000):
+        seeds.setdefault(draws.key(seed, 0, 0, 0, 0), []).append(seed)
+    same = [found for found in seeds.values() if len(found) > 1]
+    assert same
+    for first, second in (found[:2] for found in same):
+        assert draws.key(first, 0, 1, 0, 0) != draws.key(second, 0, 1, 0, 0)
+        assert draws.key(first, 0, 0, 0, draws.ROWS) != draws.key(second, 0, 0, 0, draws.ROWS)
+
+
+def test_a_seed_cannot_be_found_by_trying() -> None:
+    assert exchange.seed_of("a program", 3) > 2**100
+    assert exchange.seed_of("a program", 3) != exchange.seed_of("a program ", 3)
 
 
 @pytest.fixture
