@@ -8,6 +8,7 @@ compare the parameters with compiled kernels, and play the driver.
 from __future__ import annotations
 
 import ctypes
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 
 FLUSH_BYTES = 256 * 2**20  # an H100 has 50 MB of L2, an H200 the same
 MOST_FLUSHES = 64  # before one call: some six milliseconds on an H100
-COPIED_BYTES, COPIES = 2**30, 12
+COPIED_BYTES, COPIES, COUNTED = 2**30, 400, 12  # an idle device takes some tenths of a second to reach its clocks
 STATIC_SHARED_BYTES = 48 * 1024  # more has to be asked for
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 LANES = 32
@@ -47,7 +48,7 @@ class Cuda:
         self.flushes = 1
 
     def facts(self) -> dict[str, Any]:
-        """What it is, and how fast it copies a gigabyte."""
+        """What it is, and how fast it copies a gigabyte once it is at work."""
         major, minor = torch.cuda.get_device_capability()
         return {
             "name": torch.cuda.get_device_name(),
@@ -59,8 +60,8 @@ class Cuda:
     def _copied_bytes_per_ms(self) -> float:
         source = torch.zeros(COPIED_BYTES, dtype=torch.uint8, device=self.place)
         target = torch.empty_like(source)
-        took_ms = sorted(self.timed([lambda: target.copy_(source)])[0] for _ in range(COPIES))
-        return 2.0 * COPIED_BYTES / took_ms[len(took_ms) // 2]
+        took_ms = [self.timed([lambda: target.copy_(source)])[0] for _ in range(COPIES)]
+        return 2.0 * COPIED_BYTES / statistics.median(took_ms[-COUNTED:])
 
     def timed(self, calls: Sequence[Call]) -> tuple[float, float]:
         """Milliseconds from the first call's start on the device to the last one's end, and those of the host's clock.

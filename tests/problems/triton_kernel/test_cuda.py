@@ -223,3 +223,17 @@ def test_a_device_that_does_not_wait_for_python_is_given_more_to_write(cuda: Any
     for _ in range(20):
         device.timed([lambda: events.append("slow Python")])
     assert device.flushes == cuda.MOST_FLUSHES
+
+
+def test_a_copy_is_timed_when_the_device_is_awake(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too slow a copy would make honest times look impossible."""
+    monkeypatch.setattr(cuda, "COPIED_BYTES", 1000)
+    times = iter([10.0] * 300 + [2.0] * 100)
+
+    def timed(calls: list[Any]) -> tuple[float, float]:
+        calls[0]()
+        return next(times), 0.0
+
+    device = cuda.Cuda(Driver())
+    monkeypatch.setattr(device, "timed", timed)
+    assert device._copied_bytes_per_ms() == 1000.0
