@@ -343,7 +343,10 @@ def trained(setting: Setting, fails: set[int], folder: Path) -> Any:
 @pytest.mark.usefixtures("recorded")
 def test_honest_jobs_are_kept_and_paid_for(setting: Setting, tmp_path: Path) -> None:
     artefacts, cost, _ = trained(setting, set(), tmp_path)
-    assert len(artefacts) == 3 * 4 + 1 + 3  # an answer, three cases, the seed's memory; once the candidate's
+    assert [artefact.name for artefact in artefacts] == ["alone-before.json", "beside.json", "alone-after.json"]
+    rows = [f"{name}-rows-{number}.bin" for name in ("alone-before", "beside", "alone-after") for number in range(3)]
+    assert len(list(tmp_path.iterdir())) == 3 + len(rows) + 3 + 1  # and the seed's memory; once the candidate's
+    assert all((tmp_path / name).exists() for name in rows)
     assert (cost.cpu_s, cost.gpu_s, cost.peak_memory_mb) == (7.0, 180.0, 10.0)
 
 
