@@ -64,7 +64,7 @@ class Rung:
 
 def require(rung: Rung) -> str:
     """What will be measured on what, in a line. Raises NoGpu, with the reason in a line."""
-    if problem := gpu_problem(1):
+    if problem := gpu_problem(1) or torch_problem(importlib.metadata.version("torch")):
         raise NoGpu(f"{problem}; the rung `gpu` times kernels, and nothing is estimated without one")
     driver = DRIVER.read_text().splitlines()[0].strip() if DRIVER.exists() else "NVIDIA's driver, version unknown"
     versions = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("triton", "torch"))
@@ -72,6 +72,15 @@ def require(rung: Rung) -> str:
         f"fitness is the speed-up over the seed at {cases.described(rung.cases)}; kernels for compute capability "
         f"{rung.capability / 10:.1f}, {versions}, {driver}. This rung was never run on a GPU yet"
     )
+
+
+def torch_problem(version: str) -> str:
+    """Why no job can time with this torch, in a line; "" if nothing speaks against it.
+
+    >>> torch_problem("2.13.0"), torch_problem("2.13.0+cu130")
+    ('', '')
+    """
+    return f"torch {version} is built without CUDA" if version.endswith("+cpu") else ""
 
 
 def train(
