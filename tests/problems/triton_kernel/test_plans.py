@@ -203,6 +203,17 @@ def test_a_seed_is_recorded_as_it_would_be_launched(sandbox: Sandbox) -> None:
     assert re.match(rb"\x7fELF", base64.b64decode(found["binaries"][0]))
 
 
+@pytest.mark.slow
+def test_an_annotated_bool_is_one(sandbox: Sandbox) -> None:
+    code = catalogue.seed("softmax").replace(
+        "max_kernel(x_ptr, top_ptr, N", "max_kernel(x_ptr, top_ptr, flag: tl.int1, N"
+    )
+    found: Any = recorded(code.replace("max_kernel[(M,)](x, top, N", "max_kernel[(M,)](x, top, M > 1, N"), sandbox)
+    assert not isinstance(found, Failure), found
+    assert found["kernels"][0]["types"] == ["*fp16", "*fp32", "i1", "i32", "i32"]
+    assert found["plans"][0]["launches"][0]["arguments"][2] == ["number", True]
+
+
 FIRST = "    M, N = x.shape\n"
 
 
