@@ -23,7 +23,7 @@ MODULES: Mapping[str, frozenset[str]] = {
     "torch": frozenset({
         "Tensor", "bfloat16", "empty", "empty_like", "empty_strided", "float16", "float32", "int32", "int64",
     }),
-    "triton": frozenset({"cdiv", "jit", "next_power_of_2"}),
+    "triton": frozenset({"cdiv", "next_power_of_2"}),  # jit is a decorator and nothing else: _is_kernel
     "math": frozenset({"ceil", "e", "exp", "floor", "gcd", "inf", "isqrt", "log", "log2", "pi", "sqrt"}),
     "tl": frozenset({
         "abs", "arange", "argmax", "argmin", "assume", "atomic_add", "atomic_max", "atomic_min", "bfloat16",

@@ -181,6 +181,31 @@ def test_the_interpreter_finds_no_second_kernel_in_a_text() -> None:
     assert "kernel" in found(program().replace("def kernel(", "def\\\n  kernel("))
 
 
+HIDDEN = '''
+def helper(x_ptr, N):
+    """A text.
+def helper(x_ptr, N):
+    import os
+    """  # """
+    return
+'''
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "triton.jit(helper)[(1,)](x, 1)",
+        "partial(triton.jit(helper)[(1,)], x, 1)()",
+        "made = triton.jit(helper)",
+        "made = partial(triton.jit, helper)()",
+    ],
+)
+def test_a_function_is_not_made_a_kernel_while_a_program_runs(body: str) -> None:
+    """Nobody would have looked for a second source in it, nor at its launches."""
+    code = program(body, top=HIDDEN, head=HEAD + "from functools import partial\n")
+    assert "attribute" in found(code)
+
+
 def test_a_local_name_may_be_one_of_pythons() -> None:
     assert found(program("def inner(input):\n        return input\n\n    id = inner(3)\n    return id")) == []
 
