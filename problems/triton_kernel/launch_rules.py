@@ -36,6 +36,8 @@ def issues(tree: ast.Module, kernels: Mapping[str, ast.FunctionDef]) -> Iterator
         if isinstance(node, ast.Call) and (name := _launched(node, kernels)) is not None:
             launched.add(name)
             yield from _keywords(node, kernels[name.id])
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript):
+            yield Issue("launch", f"`{ast.unparse(node.func)[:60]}` is no launch of a kernel of yours", node.lineno)
         elif isinstance(node, ast.Name) and node.id in kernels and node not in launched:
             yield Issue("launch", f"a kernel is launched as `{node.id}[grid](...)` and not handed around", node.lineno)
         elif isinstance(node, ast.arguments) and node.kwarg is not None:

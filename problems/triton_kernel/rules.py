@@ -23,7 +23,7 @@ MODULES: Mapping[str, frozenset[str]] = {
     "torch": frozenset({
         "Tensor", "bfloat16", "empty", "empty_like", "empty_strided", "float16", "float32", "int32", "int64",
     }),
-    "triton": frozenset({"cdiv", "jit", "next_power_of_2"}),
+    "triton": frozenset({"cdiv", "next_power_of_2"}),  # jit is a decorator and nothing else: _is_kernel
     "math": frozenset({"ceil", "e", "exp", "floor", "gcd", "inf", "isqrt", "log", "log2", "pi", "sqrt"}),
     "tl": frozenset({
         "abs", "arange", "argmax", "argmin", "assume", "atomic_add", "atomic_max", "atomic_min", "bfloat16",
@@ -35,6 +35,9 @@ MODULES: Mapping[str, frozenset[str]] = {
         "trans", "view", "where", "xor_sum", "zeros", "zeros_like",
     }),
 }  # fmt: skip
+#: Of tl outside of kernels. Others are kernels of Triton's own, and tell the interpreter from the compiler.
+TL_IN_LAUNCH = frozenset({"bfloat16", "constexpr", "float16", "float32", "int1", "int32", "int64"})
+ALLOCATIONS = frozenset({"empty", "empty_like", "empty_strided", "new_empty"})
 #: Of tl.math.
 MATH = frozenset({"abs", "ceil", "div_rn", "exp", "exp2", "floor", "fma", "log", "log2", "rsqrt", "sqrt", "sqrt_rn"})
 #: Attributes of anything else: of tensors in a launch, and of blocks in a kernel.
@@ -125,6 +128,7 @@ def _module(tree: ast.Module) -> Iterator[Issue]:
             yield Issue("forbidden-import", "imports stand at the top level and nowhere else", inner.lineno)
     for name in sorted(name for name in _bound_at_top(tree) if name in dir(builtins) or name.startswith("__")):
         yield Issue("name", f"`{name}` has a meaning already: above its definition it would be Python's own")
+    yield from _defined_again(tree)
     for position, node in enumerate(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             if ast.unparse(node) not in IMPORTS:
@@ -139,6 +143,16 @@ def _module(tree: ast.Module) -> Iterator[Issue]:
                 )
         elif not isinstance(node, ast.FunctionDef) and not (position == 0 and _is_text(node)):
             yield Issue("top-level", "expected imports, functions and constants at the top level", node.lineno)
+
+
+def _defined_again(tree: ast.Module) -> Iterator[Issue]:
+    """A kernel that another function takes the name of could be launched under a third one, past launch_rules.py."""
+    known = set[str]()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            if node.name in known:
+                yield Issue("name", f"`{node.name}` is defined twice", node.lineno)
+            known.add(node.name)
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -210,12 +224,20 @@ def _arguments(function: ast.FunctionDef | ast.Lambda) -> list[ast.arg]:
     return [node for node in ast.iter_child_nodes(function.args) if isinstance(node, ast.arg)]
 
 
+def _devices(call: ast.Call) -> set[ast.AST]:
+    """What an allocation is given. Elsewhere it would tell a launch that is recorded from one that is run."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in ALLOCATIONS:
+        return set()
+    return {keyword.value for keyword in call.keywords if keyword.arg == "device"}
+
+
 class _Walk:
     """One top-level statement, with the names that are known where it stands."""
 
     def __init__(self, known: frozenset[str]) -> None:
         self.known, self.in_kernel, self.found = known, False, list[Issue]()
         self.depth = 0  # in so many functions
+        self.fitting = set[ast.AST]()  # devices and texts where they belong
 
     def walk(self, node: ast.AST) -> list[Issue]:
         """Its issues."""
@@ -271,6 +293,16 @@ class _Walk:
             self._issue("assignment", "entries are not assigned: kernels store with tl.store", node)
         elif isinstance(node, ast.keyword) and node.arg is None:
             self._issue("expression", "arguments are written out, not unpacked from a dictionary", node.value)
+        elif isinstance(node, ast.Call):
+            self.fitting |= _devices(node)
+        elif isinstance(node, ast.Expr):
+            self.fitting.add(node.value)  # a docstring
+        elif isinstance(node, ast.Constant) and node not in self.fitting:
+            self._text(node)
+
+    def _text(self, node: ast.Constant) -> None:
+        if isinstance(node.value, bytes) or (isinstance(node.value, str) and "%" in node.value):
+            self._issue("expression", "a text with `%` would show what a program is run by", node)
 
     def _name(self, node: ast.Name) -> None:
         if node.id not in self.known and node.id not in BUILTINS:
@@ -285,7 +317,11 @@ class _Walk:
             self._issue("assignment", f"`{ast.unparse(node)}` is not assigned: nothing is patched", node)
             return
         base = ast.unparse(node.value)
-        if base in MODULES:
+        if node.attr == "device" and node not in self.fitting:
+            self._issue("attribute", "a device is handed on as `device=x.device` to an allocation, and not kept", node)
+        if base == "tl" and not self.in_kernel:
+            allowed = TL_IN_LAUNCH
+        elif base in MODULES:
             allowed = MODULES[base]
         elif base == "tl.math":
             allowed = MATH

@@ -27,6 +27,7 @@ Define `{signature}` at the top level, and kernels under `@triton.jit` that it l
 - The language is small: functions, assignments to names, if, for, while; `tl`, `triton.cdiv`, `triton.next_power_of_2`,
   `math`, `torch.empty`. No other import, no lists, dictionaries, comprehensions or f-strings, no classes, no try, no
   assignment to attributes or entries, no autotuning, no printing. At the top level only functions and constants.
+  Outside of kernels `tl` has its types alone.
 - A kernel is launched by its own name, with its parameters and, if wanted, num_warps, num_stages, maxnreg; no `**`.
 - Kernels are compiled for a GPU (compute capability {capability:.1f}) before they are interpreted: both have to accept
   them. For that, `launch` is called with tensors that have shapes and no values: allocate scratch with device=x.device.

@@ -103,7 +103,7 @@ class Timed:
 
 def seed_of(code: str, seed: int) -> int:
     """A number that a program cannot know: its own text is part of it."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{code}".encode("utf-8", "surrogatepass")).digest()[:6], "little")
+    return int.from_bytes(hashlib.sha256(f"{seed}/{code}".encode("utf-8", "surrogatepass")).digest()[:16], "little")
 
 
 def run(programs: Mapping[str, Plan], setting: Setting, sandbox: Sandbox) -> Finished | Failure:

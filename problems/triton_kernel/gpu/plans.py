@@ -17,6 +17,7 @@ from tasks.contract import JSON, Cost, Failure, FailureKind, Finished, Job, Limi
 
 MOST_KERNELS, MOST_LAUNCHES = 256, 256
 MOST_BINARY_BYTES, FILES_MB = 2**20, 16
+MACHINE_CODE = b"\x7fELF"  # the driver would also take text, and compile it in the process that times
 MOST_SCRATCH_BYTES = 2**32  # of a case, all pieces together
 MOST_SHARED_BYTES = 227 * 1024
 MOST_PROGRAMS = (2**31 - 1, 65_535, 65_535)  # CUDA's own limits of a grid
@@ -64,8 +65,10 @@ def read(done: Finished, operation: Operation, cases: Sequence[Case]) -> Plan:
 
 def _binaries(files: Mapping[str, bytes], count: int) -> list[JSON]:
     names = [f"kernel-{number}" for number in range(count)]
-    if set(files) != set(names) or not all(0 < len(files[name]) <= MOST_BINARY_BYTES for name in names):
+    if set(files) != set(names) or not all(len(files[name]) <= MOST_BINARY_BYTES for name in names):
         raise Unusable("the compiled kernels are not there, or are too large")
+    if not all(files[name].startswith(MACHINE_CODE) for name in names):
+        raise Unusable("a compiled kernel is no machine code")
     return [base64.b64encode(files[name]).decode("ascii") for name in names]
 
 
@@ -105,7 +108,7 @@ def _launch(launch: JSON, types: Sequence[list[str]], sizes: Mapping[str, int], 
         _whole(size, 1, most)
     for argument, kind in zip(arguments, wanted, strict=True):
         parts = _list(argument, 3, "parts of an argument")
-        if (kind in POINTERS) != (len(parts) == 3):
+        if len(parts) != (3 if kind in POINTERS else 2):
             raise Unusable("a launch gives a number for a pointer, or a pointer for a number")
         if kind in POINTERS:
             _pointer(parts, sizes, scratch)

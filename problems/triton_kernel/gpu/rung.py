@@ -64,7 +64,7 @@ class Rung:
 
 def require(rung: Rung) -> str:
     """What will be measured on what, in a line. Raises NoGpu, with the reason in a line."""
-    if problem := gpu_problem(1):
+    if problem := gpu_problem(1) or torch_problem(importlib.metadata.version("torch")):
         raise NoGpu(f"{problem}; the rung `gpu` times kernels, and nothing is estimated without one")
     driver = DRIVER.read_text().splitlines()[0].strip() if DRIVER.exists() else "NVIDIA's driver, version unknown"
     versions = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("triton", "torch"))
@@ -74,10 +74,19 @@ def require(rung: Rung) -> str:
     )
 
 
+def torch_problem(version: str) -> str:
+    """Why no job can time with this torch, in a line; "" if nothing speaks against it.
+
+    >>> torch_problem("2.13.0"), torch_problem("2.13.0+cu130")
+    ('', '')
+    """
+    return f"torch {version} is built without CUDA" if version.endswith("+cpu") else ""
+
+
 def train(
     code: str, seed: int, rung: Rung, limits: Limits, sandbox: Sandbox, workspace: Workspace
 ) -> tuple[tuple[Artefact, ...], Cost, str] | Failure:
-    """Times and rows of all jobs, in the workspace, with cost and logs. Raises GpuFault."""
+    """Times of all jobs, with cost and logs; the rows stay in the workspace. Raises GpuFault."""
     setting = rung.setting(code, seed)
     own = _seed_plan(setting, limits, sandbox)
     recorded = plans.recorded(code, setting.operation, setting.planned, setting.capability, limits, sandbox)
@@ -96,7 +105,7 @@ def train(
         if name != BESIDE:
             _require_capability(done, rung.capability)
         costs.append(exchange.cost(done))
-        artefacts += _kept(name, done, workspace)
+        artefacts.append(_kept(name, done, workspace))
     require_fit(_alone(setting, workspace), setting)
     return tuple(artefacts), _sum(costs), _said(plan)
 
@@ -133,10 +142,12 @@ def _attributed(name: str, failure: Failure, own: Plan, setting: Setting, sandbo
     raise GpuFault(f"timing does not work on this GPU, without a candidate in the job: {failure.reason}")
 
 
-def _kept(name: str, done: Finished, workspace: Workspace) -> list[Artefact]:
+def _kept(name: str, done: Finished, workspace: Workspace) -> Artefact:
+    """The times. Rows are for benchmarking alone: some 320 MB, which nobody wants copied to MLflow."""
+    for file, content in sorted(done.files.items()):
+        workspace.write(f"{name}-{file}.bin", content)
     told = {"answer": done.answer, "wall_s": done.cost.wall_s}
-    kept = [workspace.write(f"{name}.json", json.dumps(told).encode())]
-    return kept + [workspace.write(f"{name}-{file}.bin", content) for file, content in sorted(done.files.items())]
+    return workspace.write(f"{name}.json", json.dumps(told).encode())
 
 
 def _timed(name: str, contestants: tuple[str, ...], setting: Setting, workspace: Workspace) -> tuple[Timed, float]:

@@ -8,6 +8,7 @@ compare the parameters with compiled kernels, and play the driver.
 from __future__ import annotations
 
 import ctypes
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import torch
 
 FLUSH_BYTES = 256 * 2**20  # an H100 has 50 MB of L2, an H200 the same
-COPIED_BYTES, COPIES = 2**30, 12
+MOST_FLUSHES = 64  # before one call: some six milliseconds on an H100
+COPIED_BYTES, COPIES, COUNTED = 2**30, 400, 12  # an idle device takes some tenths of a second to reach its clocks
 STATIC_SHARED_BYTES = 48 * 1024  # more has to be asked for
 MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 LANES = 32
@@ -43,9 +45,10 @@ class Cuda:
         """Raises RuntimeError where torch finds no device, OSError without a driver."""
         self.space = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device=self.place)  # makes the context, too
         self.driver = ctypes.CDLL("libcuda.so.1") if driver is None else driver
+        self.flushes = 1
 
     def facts(self) -> dict[str, Any]:
-        """What it is, and how fast it copies a gigabyte."""
+        """What it is, and how fast it copies a gigabyte once it is at work."""
         major, minor = torch.cuda.get_device_capability()
         return {
             "name": torch.cuda.get_device_name(),
@@ -57,23 +60,27 @@ class Cuda:
     def _copied_bytes_per_ms(self) -> float:
         source = torch.zeros(COPIED_BYTES, dtype=torch.uint8, device=self.place)
         target = torch.empty_like(source)
-        took_ms = sorted(self.timed([lambda: target.copy_(source)])[0] for _ in range(COPIES))
-        return 2.0 * COPIED_BYTES / took_ms[len(took_ms) // 2]
+        took_ms = [self.timed([lambda: target.copy_(source)])[0] for _ in range(COPIES)]
+        return 2.0 * COPIED_BYTES / statistics.median(took_ms[-COUNTED:])
 
     def timed(self, calls: Sequence[Call]) -> tuple[float, float]:
         """Milliseconds from the first call's start on the device to the last one's end, and those of the host's clock.
 
         The device is idle before; then L2 is written over, and the calls queue up behind that, so that the time in
-        which Python launches them passes meanwhile.
+        which Python launches them passes meanwhile. Where the device was done with that too early, calls from then on
+        wait behind twice as much.
         """
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
         began_s = time.perf_counter()
-        self.space.zero_()
+        for _ in range(self.flushes):
+            self.space.zero_()
         start.record()
         for call in calls:
             call()
         end.record()
+        if start.query():  # type: ignore[no-untyped-call]  # reached, while Python still launched
+            self.flushes = min(2 * self.flushes, MOST_FLUSHES)
         torch.cuda.synchronize()
         return float(start.elapsed_time(end)), 1e3 * (time.perf_counter() - began_s)
 
@@ -104,4 +111,10 @@ class Cuda:
 
     def _ask(self, name: str, *arguments: Any) -> None:
         if code := getattr(self.driver, name)(*arguments):
-            raise DriverError(f"{name}: the driver's error {code}")
+            raise DriverError(f"{name}: the driver's error {code}{self._named(code)}")
+
+    def _named(self, code: int) -> str:
+        """The error's name, as the manual has it; "" if the driver has none."""
+        text = ctypes.c_char_p()
+        self.driver.cuGetErrorName(ctypes.c_int(code), ctypes.byref(text))
+        return f" ({text.value.decode()})" if text.value else ""

@@ -18,6 +18,7 @@ POINTERS = {
     torch.uint8: "*u8",
 }  # fmt: skip
 SCALARS = ("i1", "i32", "i64", "fp32")
+BOOLS = {"u1": "i1"}  # as Triton calls a parameter that is annotated as one, and as a signature has it
 
 
 @dataclass
@@ -109,7 +110,7 @@ def kind(launched: Launched, name: str) -> str:
                 f"{name} lies on another device than the tensors of the call: allocate with device=x.device"
             )
         return POINTERS[value.dtype]
-    found = parameter.annotation_type or _natural(value)
+    found = BOOLS.get(parameter.annotation_type, parameter.annotation_type) or _natural(value)
     if found not in SCALARS:
         raise TypeError(f"{name} is a {found}; a kernel is given tensors, whole numbers, floats and bools")
     return str(found)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from problems.triton_kernel.exchange import INSIDE
+from problems.triton_kernel.gpu import exchange
 from problems.triton_kernel.inside import draws
 
 KERNEL = {"name": "held", "shared_bytes": 64, "warps": 8, "types": ["*fp16", "i32", "i64", "fp32", "i1"]}
@@ -84,7 +85,20 @@ def test_an_error_of_the_driver_is_an_error(cuda: Any) -> None:
     driver = Driver()
     device = cuda.Cuda(driver)
     driver.code = 700
-    with pytest.raises(cuda.DriverError, match="cuModuleLoadData: the driver's error 700"):
+    with pytest.raises(cuda.DriverError, match=r"cuModuleLoadData: the driver's error 700$"):
+        device.kernel(KERNEL, b"code")
+
+
+def test_an_error_is_named_as_the_manual_names_it(cuda: Any) -> None:
+    class Naming(Driver):
+        def cuGetErrorName(self, code: ctypes.c_int, text: Any) -> int:
+            text._obj.value = b"CUDA_ERROR_NO_BINARY_FOR_GPU" if code.value == 209 else None
+            return 0
+
+    driver = Naming()
+    device = cuda.Cuda(driver)
+    driver.code = 209
+    with pytest.raises(cuda.DriverError, match=r"error 209 \(CUDA_ERROR_NO_BINARY_FOR_GPU\)"):
         device.kernel(KERNEL, b"code")
 
 
@@ -113,6 +127,18 @@ def test_values_are_exact_in_every_type_and_fill_the_range() -> None:
     assert np.abs(values).max() == 256.0
     assert len(np.unique(np.abs(values).max(axis=1))) > 8  # rows differ in scale
     assert abs(values.mean()) < 3.0
+    assert np.abs(values[values != 0.0]).min() == 2.0**-10
+
+
+def test_no_power_is_computed_in_floating_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU it would not be exact, and inputs would not be what is expected of them outside."""
+
+    def refuse(*arguments: Any) -> Any:
+        raise AssertionError
+
+    for name in ("__pow__", "__rpow__", "pow"):
+        monkeypatch.setattr(torch.Tensor, name, refuse)
+    assert draws.values(3, torch.arange(4)[:, None], torch.arange(5)[None, :], 5).shape == (4, 5)
 
 
 def test_keys_make_unrelated_numbers() -> None:
@@ -125,7 +151,26 @@ def test_keys_make_unrelated_numbers() -> None:
     )
 
 
-def test_the_first_event_waits_behind_the_writing_of_the_cache(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_knows_the_key_of_a_call_knows_no_other() -> None:
+    """A kernel may search through all keys in a call whose time it gives up."""
+    seeds: dict[int, list[int]] = {}
+    for seed in range(250_000):
+        seeds.setdefault(draws.key(seed, 0, 0, 0, 0), []).append(seed)
+    same = [found for found in seeds.values() if len(found) > 1]
+    assert same
+    for first, second in (found[:2] for found in same):
+        assert draws.key(first, 0, 1, 0, 0) != draws.key(second, 0, 1, 0, 0)
+        assert draws.key(first, 0, 0, 0, draws.ROWS) != draws.key(second, 0, 0, 0, draws.ROWS)
+
+
+def test_a_seed_cannot_be_found_by_trying() -> None:
+    assert exchange.seed_of("a program", 3) > 2**100
+    assert exchange.seed_of("a program", 3) != exchange.seed_of("a program ", 3)
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done, in order, with played events; `slow Python` in it makes the device the quicker one."""
     done: list[str] = []
 
     class Event:
@@ -133,16 +178,62 @@ def test_the_first_event_waits_behind_the_writing_of_the_cache(cuda: Any, monkey
             assert enable_timing
 
         def record(self) -> None:
-            done.append("event" if device.space.sum() == 0 else "event too early")
+            done.append("event")
+
+        def query(self) -> bool:
+            return "slow Python" in done
 
         def elapsed_time(self, other: Event) -> float:
             return 0.25
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("wait"))
+    return done
+
+
+class Space:
+    """The memory that is written over."""
+
+    def __init__(self, done: list[str]) -> None:
+        self.done = done
+
+    def zero_(self) -> None:
+        self.done.append("write")
+
+
+def test_the_first_event_waits_behind_the_writing_of_the_cache(cuda: Any, events: list[str]) -> None:
     device = cuda.Cuda(Driver())
-    device.space.fill_(1)
-    device_ms, host_ms = device.timed([lambda: done.append("first"), lambda: done.append("second")])
-    assert done == ["wait", "event", "first", "second", "event", "wait"]
+    device.space = Space(events)
+    device_ms, host_ms = device.timed([lambda: events.append("first"), lambda: events.append("second")])
+    assert events == ["wait", "write", "event", "first", "second", "event", "wait"]
+    assert device.flushes == 1
     assert device_ms == 0.25
     assert 0.0 < host_ms < 60_000.0
+
+
+def test_a_device_that_does_not_wait_for_python_is_given_more_to_write(cuda: Any, events: list[str]) -> None:
+    device = cuda.Cuda(Driver())
+    device.space = Space(events)
+    device.timed([lambda: events.append("slow Python")])
+    assert device.flushes == 2
+    events.clear()
+    device.timed([lambda: events.append("quick")])
+    assert events == ["wait", "write", "write", "event", "quick", "event", "wait"]
+    assert device.flushes == 2
+    for _ in range(20):
+        device.timed([lambda: events.append("slow Python")])
+    assert device.flushes == cuda.MOST_FLUSHES
+
+
+def test_a_copy_is_timed_when_the_device_is_awake(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too slow a copy would make honest times look impossible."""
+    monkeypatch.setattr(cuda, "COPIED_BYTES", 1000)
+    times = iter([10.0] * 300 + [2.0] * 100)
+
+    def timed(calls: list[Any]) -> tuple[float, float]:
+        calls[0]()
+        return next(times), 0.0
+
+    device = cuda.Cuda(Driver())
+    monkeypatch.setattr(device, "timed", timed)
+    assert device._copied_bytes_per_ms() == 1000.0

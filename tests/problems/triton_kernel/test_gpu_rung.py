@@ -63,6 +63,7 @@ def no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rung, "gpu_problem", lambda gpus: "")
+    monkeypatch.setattr(rung, "torch_problem", lambda version: "")
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -80,6 +81,13 @@ def test_the_campaign_refuses_in_one_line_without_a_gpu(tmp_path: Path, monkeypa
 def test_training_there_is_refused_and_never_a_score(tmp_path: Path) -> None:
     with pytest.raises(NoGpu):
         domain().train(CODE, "gpu", 1, None, UriWorkspace(tmp_path.as_uri()))  # type: ignore[arg-type]  # not reached
+
+
+def test_a_torch_without_cuda_is_named_before_anything_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rung, "gpu_problem", lambda gpus: "")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0+cpu")
+    with pytest.raises(NoGpu, match=r"torch 2\.13\.0\+cpu is built without CUDA; the rung `gpu`"):
+        domain().outlook("gpu")
 
 
 @pytest.mark.usefixtures("a_gpu")
@@ -343,7 +351,10 @@ def trained(setting: Setting, fails: set[int], folder: Path) -> Any:
 @pytest.mark.usefixtures("recorded")
 def test_honest_jobs_are_kept_and_paid_for(setting: Setting, tmp_path: Path) -> None:
     artefacts, cost, _ = trained(setting, set(), tmp_path)
-    assert len(artefacts) == 3 * 4 + 1 + 3  # an answer, three cases, the seed's memory; once the candidate's
+    assert [artefact.name for artefact in artefacts] == ["alone-before.json", "beside.json", "alone-after.json"]
+    rows = [f"{name}-rows-{number}.bin" for name in ("alone-before", "beside", "alone-after") for number in range(3)]
+    assert len(list(tmp_path.iterdir())) == 3 + len(rows) + 3 + 1  # and the seed's memory; once the candidate's
+    assert all((tmp_path / name).exists() for name in rows)
     assert (cost.cpu_s, cost.gpu_s, cost.peak_memory_mb) == (7.0, 180.0, 10.0)
 
 

@@ -21,6 +21,7 @@ from problems.triton_kernel.operation import Case
 from tasks.contract import Failure, FailureKind, Finished, Job, Limits, Sandbox
 from tasks.sandbox import open_sandbox
 
+CODE = b"\x7fELF and more"
 SOFTMAX = catalogue.operation("softmax")
 CASE = Case("one", {"M": 4, "N": 48}, "float16", "drawn")
 ANSWER: dict[str, Any] = {
@@ -44,11 +45,11 @@ LIMITS = Limits(60.0, 240.0, 2048, processes=32, files_mb=plans.FILES_MB)
 
 
 def read(answer: Any, files: dict[str, bytes] | None = None) -> plans.Plan:
-    return plans.read(Finished(answer, files={"kernel-0": b"code"} if files is None else files), SOFTMAX, [CASE])
+    return plans.read(Finished(answer, files={"kernel-0": CODE} if files is None else files), SOFTMAX, [CASE])
 
 
 def test_a_plan_is_taken_with_its_kernels() -> None:
-    assert read(ANSWER) == {**ANSWER, "binaries": ["Y29kZQ=="]}
+    assert read(ANSWER) == {**ANSWER, "binaries": [base64.b64encode(CODE).decode()]}
 
 
 Change = Callable[[dict[str, Any]], Any]
@@ -103,6 +104,10 @@ def argument(number: int, value: Any) -> Change:
         argument(1, ["scratch", 1, 0]),
         argument(1, ["scratch", 0, 17]),
         argument(2, ["tensor", "x", 0]),
+        argument(2, []),
+        argument(2, ["number"]),
+        argument(2, ["number", 48, 0]),
+        argument(0, ["tensor", "x"]),
         argument(2, ["number", 2**31]),
         argument(2, ["number", "48"]),
         argument(2, ["number", True]),
@@ -119,10 +124,16 @@ def test_what_is_no_plan_is_refused(how: Change) -> None:
         read(answer)
 
 
-@pytest.mark.parametrize("files", [{}, {"kernel-0": b""}, {"kernel-1": b"c"}, {"kernel-0": b"c" * (2**20 + 1)}])
+@pytest.mark.parametrize("files", [{}, {"kernel-1": CODE}, {"kernel-0": CODE + bytes(2**20)}])
 def test_kernels_without_code_are_refused(files: dict[str, bytes]) -> None:
     with pytest.raises(plans.Unusable, match="compiled kernels are not there"):
         read(ANSWER, files)
+
+
+@pytest.mark.parametrize("content", [b"", b".version 8.0", b"\x50\xed\x55\xba"])
+def test_what_the_driver_would_compile_is_refused(content: bytes) -> None:
+    with pytest.raises(plans.Unusable, match="no machine code"):
+        read(ANSWER, {"kernel-0": content})
 
 
 def test_reasons_are_handed_on() -> None:
@@ -197,6 +208,17 @@ def test_a_seed_is_recorded_as_it_would_be_launched(sandbox: Sandbox) -> None:
         ["tensor", "x", 0], ["scratch", 0, 0], ["scratch", 1, 0], ["number", 1000], ["number", 1000],
     ]  # fmt: skip
     assert re.match(rb"\x7fELF", base64.b64decode(found["binaries"][0]))
+
+
+@pytest.mark.slow
+def test_an_annotated_bool_is_one(sandbox: Sandbox) -> None:
+    code = catalogue.seed("softmax").replace(
+        "max_kernel(x_ptr, top_ptr, N", "max_kernel(x_ptr, top_ptr, flag: tl.int1, N"
+    )
+    found: Any = recorded(code.replace("max_kernel[(M,)](x, top, N", "max_kernel[(M,)](x, top, M > 1, N"), sandbox)
+    assert not isinstance(found, Failure), found
+    assert found["kernels"][0]["types"] == ["*fp16", "*fp32", "i1", "i32", "i32"]
+    assert found["plans"][0]["launches"][0]["arguments"][2] == ["number", True]
 
 
 FIRST = "    M, N = x.shape\n"

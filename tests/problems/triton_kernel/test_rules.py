@@ -38,6 +38,9 @@ def test_seeds_keep_the_rules(name: str) -> None:
         program("M, N = x.shape\n    y = torch.empty((M,), dtype=torch.float32, device=x.device)"),
         program("if x.shape[1] > math.isqrt(99):\n        raise ValueError('too wide')"),
         program(top="WIDTH: tl.constexpr = tl.constexpr(64)\nSIZES = (64, 2 * 64)\n"),
+        program("scratch = x.new_empty((3,), dtype=torch.float32, device=x.device)"),
+        program('"""Half of it: 50%."""'),
+        program("kernel[(1,)](x, 3 % x.shape[0], BLOCK=tl.constexpr(64))"),
         program(value="tl.sum(tl.load(x_ptr + tl.arange(0, BLOCK)).to(tl.float32), 0)"),
         program(value="tl.where(N > 0, tl.math.rsqrt(N + 1.0), float('-inf'))"),
     ],
@@ -105,6 +108,14 @@ def test_ordinary_kernels_are_in_the_language(code: str) -> None:
         (program("partial(kernel, ir_override='own.ptx')", head=HEAD + "from functools import partial\n"), "launch"),
         (program("kernel[(1,)](x, kernel, BLOCK=1)"), "launch"),
         (program().replace("N, BLOCK", "N, extern_libs, BLOCK"), "launch"),
+        (program("tl.sum[(1,)](x, 0, ir_override='own.ptx')"), "launch"),
+        (program("run = (launch,)\n    run[0](x, out)"), "launch"),
+        (program("run = tl.sum[(1,)]"), "attribute"),
+        (program("if '%s' % tl.sum == '':\n        pass"), "expression"),
+        (program("if b'%s' % x.dtype == b'':\n        pass"), "expression"),
+        (program("if x.device == torch.empty((1,)).device:\n        pass"), "attribute"),
+        (program("device = x.device"), "attribute"),
+        (program("tl.cast(x, device=x.device)"), "attribute"),
         (program("(lambda **kept: kept)(a=1)"), "launch"),
         (program(top="def helper(**kept):\n    return kept\n"), "launch"),
         (program("def grid(meta):\n        meta |= (('BLOCK', 2),)\n        return (1,)"), "launch"),
@@ -120,6 +131,13 @@ def test_ordinary_kernels_are_in_the_language(code: str) -> None:
 )
 def test_what_is_not_in_the_language(code: str, rule: str) -> None:
     assert rule in found(code)
+
+
+def test_a_kernels_name_is_not_given_away() -> None:
+    """Under another name it could be launched with any option."""
+    code = program("other[(1,)](x, 1, BLOCK=1, ir_override='own.ptx')")
+    taken = code.replace("def launch", "other = kernel\n\n\ndef kernel():\n    return 1\n\n\ndef launch")
+    assert found(taken) == ["name", "launch"]
 
 
 def test_every_option_of_this_triton_is_known() -> None:
@@ -161,6 +179,31 @@ def test_the_interpreter_finds_no_second_kernel_in_a_text() -> None:
     hidden = program().replace("    tl.store", f"    {text}\n    tl.store").replace("tl.load(x_ptr))", 'N)  # """')
     assert found(hidden) == ["kernel"]
     assert "kernel" in found(program().replace("def kernel(", "def\\\n  kernel("))
+
+
+HIDDEN = '''
+def helper(x_ptr, N):
+    """A text.
+def helper(x_ptr, N):
+    import os
+    """  # """
+    return
+'''
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "triton.jit(helper)[(1,)](x, 1)",
+        "partial(triton.jit(helper)[(1,)], x, 1)()",
+        "made = triton.jit(helper)",
+        "made = partial(triton.jit, helper)()",
+    ],
+)
+def test_a_function_is_not_made_a_kernel_while_a_program_runs(body: str) -> None:
+    """Nobody would have looked for a second source in it, nor at its launches."""
+    code = program(body, top=HIDDEN, head=HEAD + "from functools import partial\n")
+    assert "attribute" in found(code)
 
 
 def test_a_local_name_may_be_one_of_pythons() -> None:
