@@ -42,6 +42,7 @@ HIDDEN_WAYS = frozenset({
 #: Of names with underscores, what a class needs; `self._name` is a mixer's own.
 PRIVATE_ALLOWED = frozenset({"__init__", "__name__", "__call__", "__post_init__"})
 OWN = frozenset({"self", "ctx"})  # whose attributes may be set; `ctx` is that of an autograd function
+OWN_PARTS = frozenset({"modules"})  # of a module of torch, its parts; of `sys`, everything
 SETTABLE = frozenset({"data", "requires_grad", "grad"})  # of any tensor
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
@@ -113,7 +114,7 @@ def _parts(node: ast.AST) -> Iterator[Issue]:
     owned = isinstance(node, ast.Attribute) and _is_own(node.value)
     for name in parts_read(node):
         private = name.startswith("_") and name not in PRIVATE_ALLOWED and (_is_dunder(name) or not owned)
-        unwanted = FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS
+        unwanted = (FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS) - (OWN_PARTS if owned else set())
         if private or name in unwanted or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)

@@ -18,6 +18,8 @@ from typing import IO, Any
 
 LONGEST_ANSWER = 2_000  # characters; what is longer is no answer
 BOXES = ("\\boxed{", "\\fbox{")
+#: A word, which would else be read as a product of letters, some of them numbers (e, i).
+WORD = re.compile(r"(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*([a-zA-Z][a-zA-Z ]*[a-zA-Z])\s*\}?")
 HEDGE = re.compile(r"\\(text|mathrm|textrm|mbox)\s*\{[^{}]*\bor\b[^{}]*\}|\\lor\b|\\vee\b")
 
 
@@ -64,7 +66,7 @@ def _judged(question: dict[str, str]) -> dict[str, Any]:
         return {"right": False, "why": "no answer"}
     if len(given) > LONGEST_ANSWER:
         return {"right": False, "why": "too long"}
-    if HEDGE.search(given) or "$" in given.strip("$"):
+    if HEDGE.search(given) or "$" in given.replace(r"\$", "").strip("$"):
         return {"right": False, "why": "more than one answer"}
     try:
         parsed = _parsed(given)
@@ -85,6 +87,9 @@ def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> boo
     """
     from rl.verifying import worked_out
 
+    word = WORD.fullmatch(given[0])
+    if word and (right := WORD.fullmatch(gold[0])) and word[1].casefold() == right[1].casefold():
+        return False
     (right_text, right_tree), (text, tree) = ((text, _tree(parsed)) for text, parsed in (gold, given))
     allowed = worked_out.work(right_text, right_tree)
     if right_tree is None or not worked_out.is_rational(right_tree):

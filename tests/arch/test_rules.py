@@ -40,6 +40,7 @@ def found(code: str) -> set[str]:
         "import collections as c\nframe = c._sys._getframe(1)",
         "frame = (lambda: (yield))().gi_frame.f_back",
         "object.__setattr__(SEED, 'x', 1)",
+        "found = math.modules",
     ],
 )
 def test_ways_around_the_rules_are_closed(way: str) -> None:
@@ -85,6 +86,7 @@ def test_modules_beside_those_that_are_allowed_are_not_imported(way: str) -> Non
         "self.memory = torch.nn.init.normal_(self.conv)",
         "slope = torch.autograd.grad(self.conv.sum(), self.conv)",
         "input, format = self.conv, type(self).__name__",
+        "sizes = [part for part in self.modules() if isinstance(part, nn.Linear)]",
     ],
 )
 def test_what_mixers_need_is_not_refused(line: str) -> None:
