@@ -63,7 +63,7 @@ def issues(code: str) -> list[Issue]:
     modules = _module_names(tree)
     found = [*_class(tree), *libraries.issues(tree)]
     for node in ast.walk(tree):
-        found += [*_names(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
+        found += [*_names(node), *_disguises(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
         found += [*_shapes(node), *_quadratic(node)]
     return sorted(found, key=lambda issue: issue.line or 0)
 
@@ -98,6 +98,14 @@ def _module_names(tree: ast.Module) -> set[str]:
 def _names(node: ast.AST) -> Iterator[Issue]:
     if isinstance(node, ast.Name) and (node.id in FORBIDDEN_CALLS or _is_dunder(node.id)) and node.id != "__name__":
         yield Issue("forbidden-call", f"`{node.id}` may not be used; a mixer does not need it", node.lineno)
+
+
+def _disguises(node: ast.AST) -> Iterator[Issue]:
+    """A library under the name of an object whose private attributes may be read."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            if (alias.asname or alias.name) in OWN:
+                yield Issue("forbidden-import", f"`{alias.name}` may not be called `{alias.asname}`", node.lineno)
 
 
 def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:

@@ -8,7 +8,7 @@ everything) stays behind. Runs inside the sandbox; trusted code outside passes t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, MappingView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 EXACT = 1 << 53  # whole numbers up to here are the same in every JSON reader
@@ -45,7 +45,7 @@ def _many(value: Any) -> Any:
         return {"dict": [[encoded(key), encoded(entry)] for key, entry in value.items()]}
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
-    if isinstance(value, Iterator | MappingView):
+    if isinstance(value, Iterator | KeysView | ValuesView | ItemsView):
         return {"iterator": [encoded(entry) for entry in value]}
     numpy: Any = sys.modules.get("numpy")  # of a program that imports it
     if numpy is not None and isinstance(value, numpy.bool_ | numpy.integer | numpy.floating):
