@@ -72,7 +72,8 @@ def test_nothing_of_a_library_is_set_in_any_kind_of_statement(way: str) -> None:
 @pytest.mark.parametrize("way", ["import mixers.memory", "from mixers.memory import use", "from mixers import memory",
                                  "from . import training", "import torch.cuda", "from torch import _C",
                                  "from torch import glob as mine", "from dataclasses import re",
-                                 "import torch as ctx", "from torch import nn as ctx", "import torch.nn as self"])  # fmt: skip
+                                 "import torch as ctx", "from torch import nn as ctx",
+                                 "import torch.nn as self"])  # fmt: skip
 def test_modules_beside_those_that_are_allowed_are_not_imported(way: str) -> None:
     assert found(f"{way}\n{SEED}") & {"forbidden-import", "forbidden-attribute"}
 
