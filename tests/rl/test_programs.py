@@ -208,6 +208,9 @@ def test_a_fault_of_the_machine_is_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("answer", "header", "program"),
     [
+        ("```\ndef f(): pass\n```", "", "def f(): pass\n"), ("So:\n\n```\ndef f(): pass\n```", "", "def f(): pass\n"),
+        ("```Python\r\nx = 1\n```", "", "x = 1\n"),
+        ("    return 1\n```\nas in\n```\nx = 1\n```", "h\n", "h\n    return 1\n"),
         ("    return 1\n```\n", "def f():\n", "def f():\n    return 1\n"),
         ("def f():\n    return 1\n", "", "def f():\n    return 1\n"),
         ("It is:\n```python\ndef f():\n    return 1\n```\nor\n```python\nx\n```", "", "def f():\n    return 1\n"),
