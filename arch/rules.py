@@ -25,12 +25,13 @@ FORBIDDEN_CALLS = frozenset({
 FORBIDDEN_PARTS = frozenset({
     "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
     "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
-    "from_file", "set_num_threads", "set_printoptions", "get_device_module",
+    "from_file", "set_num_threads", "set_printoptions", "get_device_module", "set_default_tensor_type",
+    "PyTorchFileReader", "PyTorchFileWriter", "import_ir_module", "import_ir_module_from_buffer",
 })  # fmt: skip
 #: The numbers of a tensor out of the sight of what measures cost and gradients.
 UNSEEN = frozenset({"tolist", "numpy", "storage", "untyped_storage", "data_ptr", "map_", "apply_"})
 #: The start of the numbers is the trainer's: a mixer that sets it has one start for all seeds, and may pick it.
-SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator"})
+SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator", "initial_seed"})
 #: Modules that an allowed module has imported, and names that reach an attribute by a string, unseen by these rules.
 HIDDEN_WAYS = frozenset({
     "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",

@@ -41,6 +41,8 @@ def found(code: str) -> set[str]:
         "frame = (lambda: (yield))().gi_frame.f_back",
         "object.__setattr__(SEED, 'x', 1)",
         "found = math.modules",
+        "found = torch.PyTorchFileReader('/x')",
+        "best = torch.initial_seed() == 7",
     ],
 )
 def test_ways_around_the_rules_are_closed(way: str) -> None:
