@@ -28,7 +28,9 @@ SUBMODULES = frozenset({
     "quasirandom", "random", "re", "return_types", "signal", "sparse", "stdlib_re", "stepwise", "storage", "testing",
     "textwrap", "torch_version", "trunk", "version", "warnings", "windows", "xpu",
 })  # fmt: skip
-FUNCTIONS = frozenset({"torch.autograd.grad"})  # of the same name as a module elsewhere
+FUNCTIONS = frozenset({"torch.autograd.grad", "torch.fft.fft"})  # of the same name as a module elsewhere
+#: A library by another way than its own: `torch.nn.functional.torch`, whose parts nobody would follow.
+LAST_NAMES = frozenset({name.rpartition(".")[2] for name in LIBRARIES})
 
 
 def issues(tree: ast.Module) -> list[Issue]:
@@ -37,7 +39,7 @@ def issues(tree: ast.Module) -> list[Issue]:
     bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     found = list[Issue]()
     for node in ast.walk(tree):
-        found += _imports(node)
+        found += [*_imports(node), *_of_classes(node)]
         if isinstance(node, ast.Name | ast.Attribute) and (path := _path(node, known)):
             found += _read(node, path, is_base=id(node) in bases)
     return found
@@ -55,6 +57,16 @@ def _imports(node: ast.AST) -> Iterator[Issue]:
         if name not in LIBRARIES:
             message = f"`{name}` may not be imported; mixers, torch and math are there"
             yield Issue("forbidden-import", message, node.lineno)
+
+
+def _of_classes(node: ast.AST) -> Iterator[Issue]:
+    """Imports among the statements of a class, which make a library an attribute."""
+    statements = list(node.body) if isinstance(node, ast.ClassDef) else []
+    for each in statements:  # it grows
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            yield Issue("forbidden-import", "imports stand at the top or in functions, not in a class", each.lineno)
+        elif not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            statements += [inner for inner in ast.walk(each) if isinstance(inner, ast.Import | ast.ImportFrom)]
 
 
 def _names(tree: ast.Module) -> dict[str, str]:
@@ -90,4 +102,4 @@ def _read(node: ast.Name | ast.Attribute, path: str, *, is_base: bool) -> Iterat
 
 def _is_module(path: str) -> bool:
     """Whether that part of a library is a module of its own that mixers may not read."""
-    return path.rpartition(".")[2] in SUBMODULES and path not in LIBRARIES | FUNCTIONS
+    return path.rpartition(".")[2] in SUBMODULES | LAST_NAMES and path not in LIBRARIES | FUNCTIONS

@@ -25,12 +25,13 @@ FORBIDDEN_CALLS = frozenset({
 FORBIDDEN_PARTS = frozenset({
     "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
     "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
-    "from_file", "set_num_threads", "set_printoptions", "get_device_module",
+    "from_file", "set_num_threads", "set_printoptions", "get_device_module", "set_default_tensor_type",
+    "PyTorchFileReader", "PyTorchFileWriter", "import_ir_module", "import_ir_module_from_buffer",
 })  # fmt: skip
 #: The numbers of a tensor out of the sight of what measures cost and gradients.
 UNSEEN = frozenset({"tolist", "numpy", "storage", "untyped_storage", "data_ptr", "map_", "apply_"})
 #: The start of the numbers is the trainer's: a mixer that sets it has one start for all seeds, and may pick it.
-SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator"})
+SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator", "initial_seed"})
 #: Modules that an allowed module has imported, and names that reach an attribute by a string, unseen by these rules.
 HIDDEN_WAYS = frozenset({
     "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",
@@ -42,6 +43,7 @@ HIDDEN_WAYS = frozenset({
 #: Of names with underscores, what a class needs; `self._name` is a mixer's own.
 PRIVATE_ALLOWED = frozenset({"__init__", "__name__", "__call__", "__post_init__"})
 OWN = frozenset({"self", "ctx"})  # whose attributes may be set; `ctx` is that of an autograd function
+OWN_PARTS = frozenset({"modules"})  # of a module of torch, its parts; of `sys`, everything
 SETTABLE = frozenset({"data", "requires_grad", "grad"})  # of any tensor
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
@@ -62,7 +64,7 @@ def issues(code: str) -> list[Issue]:
     modules = _module_names(tree)
     found = [*_class(tree), *libraries.issues(tree)]
     for node in ast.walk(tree):
-        found += [*_names(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
+        found += [*_names(node), *_disguises(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
         found += [*_shapes(node), *_quadratic(node)]
     return sorted(found, key=lambda issue: issue.line or 0)
 
@@ -99,6 +101,14 @@ def _names(node: ast.AST) -> Iterator[Issue]:
         yield Issue("forbidden-call", f"`{node.id}` may not be used; a mixer does not need it", node.lineno)
 
 
+def _disguises(node: ast.AST) -> Iterator[Issue]:
+    """A library under the name of an object whose private attributes may be read."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            if (alias.asname or alias.name) in OWN:
+                yield Issue("forbidden-import", f"`{alias.name}` may not be called `{alias.asname}`", node.lineno)
+
+
 def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:
     """Whatever is set or deleted, in any kind of statement: of a library nothing, of other objects no attribute."""
     if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
@@ -113,7 +123,7 @@ def _parts(node: ast.AST) -> Iterator[Issue]:
     owned = isinstance(node, ast.Attribute) and _is_own(node.value)
     for name in parts_read(node):
         private = name.startswith("_") and name not in PRIVATE_ALLOWED and (_is_dunder(name) or not owned)
-        unwanted = FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS
+        unwanted = (FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS) - (OWN_PARTS if owned else set())
         if private or name in unwanted or name == "*":
             line = getattr(node, "lineno", None)
             yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)

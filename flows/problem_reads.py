@@ -2,7 +2,8 @@
 
 A file that is imported, or whose name is a text, is read. A docstring is read where something asks for `__doc__`; the
 text of a program, comments and all, where something asks for sources or has the file's name as a text. Names that are
-put together while a program runs are not seen.
+put together while a program runs are not seen, nor is what stands in a Python file that is too large or too deeply
+nested to be looked through: tables that a program wrote, which count to the byte.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_PARSED_BYTES = 1_000_000  # a table of so many takes seconds
 _DOCSTRINGS = frozenset({"__doc__", "getdoc"})
 _SOURCES = frozenset({"getsource", "getsourcelines", "getcomments", "getblock", "linecache"})
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -82,7 +84,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
 
 
 def what_runs(source: bytes, *, docstrings: bool = False) -> list[str]:
-    r"""The hash of a Python file without comments, layout and docstrings; none if it does not parse.
+    r"""The hash of a Python file without comments, layout and docstrings; none if it cannot be looked through.
 
     A file that says `__doc__` keeps its docstrings, as all do with `docstrings`. The hash depends on the version of
     Python, so it is never the only one.
@@ -97,13 +99,18 @@ def what_runs(source: bytes, *, docstrings: bool = False) -> list[str]:
         return []
     own = any(isinstance(node, ast.Name) and node.id == "__doc__" for node in ast.walk(tree))
     kept = tree if docstrings or own else _without_docstrings(tree)
-    return [hashlib.sha256(ast.dump(kept).encode()).hexdigest()]
+    try:
+        return [hashlib.sha256(ast.dump(kept).encode()).hexdigest()]
+    except RecursionError:  # a sum of a thousand terms
+        return []
 
 
 def _parsed(source: bytes) -> ast.Module | None:
+    if len(source) > MOST_PARSED_BYTES:
+        return None
     try:
         return ast.parse(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 

@@ -28,7 +28,10 @@ LIMITS = Limits(cpu_s=10.0, wall_s=60.0, memory_mb=1024)
 MOST_ROUNDS = 20
 MOST_CALLS = 2_000
 LONGEST_PROGRAM = 50_000  # characters
-BLOCK = re.compile(r"```[ \t]*(?:python3?|py)[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+BLOCK = re.compile(r"```[ \t]*(?:python3?|py)[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+BARE_BLOCK = re.compile(r"```[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
+BEGINS = re.compile(r"^(?:def|class|import|from)\b", re.MULTILINE)
+INDENTED = re.compile(r"(?:[ \t]*\r?\n)*[ \t]+\S")
 
 
 class BadTests(MachineFault):
@@ -71,14 +74,18 @@ def mbpp(row: Mapping[str, Any]) -> Problem:
 def written(answer: str, header: str = "") -> str:
     """The program in a model's answer: its first block of Python, or else what comes before a closing fence.
 
+    Where that is no code, a block without a language counts.
+
     `header` is code that the answer goes on with; where it writes a whole function anew, that one counts.
 
     >>> written("    return a + b\\n```\\nIt adds.", "def add(a, b):\\n")
     'def add(a, b):\\n    return a + b\\n'
     """
-    block = BLOCK.search(answer)
-    code = block[1] if block else answer.partition("```")[0]
-    is_whole = not code[:1].isspace() and re.search(r"^(?:def|class|import|from)\b", code, re.MULTILINE)
+    before = answer.partition("```")[0]
+    is_code = BEGINS.search(before) or INDENTED.match(before)
+    block = BLOCK.search(answer) or (None if is_code else BARE_BLOCK.search(answer))
+    code = block[1] if block else before
+    is_whole = not code[:1].isspace() and BEGINS.search(code)
     return f"{header}    pass\n\n{code}" if header and is_whole else header + code
 
 

@@ -18,6 +18,11 @@ from typing import IO, Any
 
 LONGEST_ANSWER = 2_000  # characters; what is longer is no answer
 BOXES = ("\\boxed{", "\\fbox{")
+FULL_STOP = re.compile(r"(?<!\\right)(?<!\.)\.$")  # of a sentence that ends with the answer
+#: A word, which would else be read as a product of letters, some of them numbers (e, i).
+WORD = re.compile(r"(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*([a-zA-Z][a-zA-Z ]*[a-zA-Z])\s*\}?")
+#: Of which nothing depends: the size of fractions and brackets, thin spaces, spaces but between digits.
+SPELLING = ((r"\\[dt]frac", r"\\frac"), (r"\\(?:left|right)(?![a-zA-Z])|\\[,;:! ]", ""), (r"(?<!\d)\s+|\s+(?!\d)", ""))
 HEDGE = re.compile(r"\\(text|mathrm|textrm|mbox)\s*\{[^{}]*\bor\b[^{}]*\}|\\lor\b|\\vee\b")
 
 
@@ -62,10 +67,13 @@ def _judged(question: dict[str, str]) -> dict[str, Any]:
     given = final_answer(question["text"])
     if given is None:
         return {"right": False, "why": "no answer"}
+    given = FULL_STOP.sub("", given)
     if len(given) > LONGEST_ANSWER:
         return {"right": False, "why": "too long"}
-    if HEDGE.search(given) or "$" in given.strip("$"):
+    if HEDGE.search(given) or "$" in given.replace(r"\$", "").strip("$"):
         return {"right": False, "why": "more than one answer"}
+    if _spelled(given) == _spelled(question["gold"]):  # math-verify reads the one and not the other now and then
+        return {"right": True, "why": ""}
     try:
         parsed = _parsed(given)
         if _is_undone((question["gold"], gold), (given, parsed)):
@@ -77,6 +85,17 @@ def _judged(question: dict[str, str]) -> dict[str, Any]:
         return {"right": False, "why": "not comparable"}
 
 
+def _spelled(answer: str) -> str:
+    r"""In one way of several.
+
+    >>> _spelled(r"$\left( \dfrac{-1 \pm \sqrt 5}{2}, 1 \right)$")
+    '(\\frac{-1\\pm\\sqrt5}{2},1)'
+    """
+    for pattern, instead in SPELLING:
+        answer = re.sub(pattern, instead, answer)
+    return answer.strip("$")
+
+
 def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> bool:
     """Whether work is left in an answer that the right one does not leave.
 
@@ -85,6 +104,9 @@ def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> boo
     """
     from rl.verifying import worked_out
 
+    word = WORD.fullmatch(given[0])
+    if word and (right := WORD.fullmatch(gold[0])) and word[1].casefold() == right[1].casefold():
+        return False
     (right_text, right_tree), (text, tree) = ((text, _tree(parsed)) for text, parsed in (gold, given))
     allowed = worked_out.work(right_text, right_tree)
     if right_tree is None or not worked_out.is_rational(right_tree):

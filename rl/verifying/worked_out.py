@@ -2,9 +2,10 @@
 
 math-verify makes sympy compute before it compares, so that the question, put into the box, would be its own answer. A
 kind of work that the right answer does not show is therefore refused in an answer (process.py). Values as competition
-answers are written are no work: numbers, fractions (unreduced ones too), mixed numbers, powers of a number, roots that
-do not come out, multiples of pi, and sums of what cannot be added up. Expressions with letters are left alone where
-the right answer has letters: multiplied out or not is a matter of taste there.
+answers are written are no work: numbers, fractions (unreduced ones too), mixed numbers, powers of a number, a number
+below ten times a power of ten, roots that do not come out, multiples of pi, and sums of what cannot be added up.
+Expressions with letters are left alone where the right answer has letters: multiplied out or not is a matter of taste
+there.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ SPACES = re.compile(r"\\(?:left|right|quad|qquad|[,;:! ])|~")
 PART = r"(\{(?:(?!frac)[^{}])*\}|[^\s{}\\])"
 #: Three and a half; not three and eight quarters, which is a sum.
 MIXED = re.compile(r"\d+\s*\\[cdt]?frac\s*(\d|\{\d+\})\s*(\d|\{\d+\})")
+#: A number between one and ten, times a power of ten.
+SCIENTIFIC = re.compile(r"(?<![\d.])[1-9](?:\.\d+)?\s*(?:\\times|\\cdot)\s*10\s*\^\s*(?:\d+|\{\s*-?\d+\s*\})")
 #: Innermost things, by which a text is made shorter step by step: fractions, roots and texts, powers and indices.
 FRACTION = re.compile(rf"\\[cdt]?frac\s*{PART}\s*{PART}")
 WRAPPED = re.compile(r"\\(?:sqrt|text|textbf|mathrm|mathbf|mbox)\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}")
@@ -84,6 +87,7 @@ def is_rational(tree: Any) -> bool:
 def _of_text(text: str) -> set[str]:
     """Numbers side by side are added by the reader, and a fraction within a fraction comes out."""
     text = SPACES.sub(" ", text).replace(r"\{", "(").replace(r"\}", ")")
+    text = SCIENTIFIC.sub("1", text)
     found = {kind for pattern, kind in WORDS.items() if re.search(pattern, text)}
     short, before = MIXED.sub(_number, text), ""
     while short != before:
@@ -150,7 +154,9 @@ def _of_product(node: Any) -> Iterator[str]:
     below = [factor.base for factor in factors if _is_below(factor)]
     above = [factor for factor in factors if not _is_below(factor)]
     for side in (above, below):
-        if sum(map(_is_plain, side)) > 1 or sum(isinstance(factor, Pow) and _is_root(factor) for factor in side) > 1:
+        if (sum(map(_is_plain, side)) > 1 and not _is_scientific(side)) or sum(
+            isinstance(factor, Pow) and _is_root(factor) for factor in side
+        ) > 1:
             yield "product"
         if sum(isinstance(factor, Add) for factor in side) > 1:
             yield "product"
@@ -190,6 +196,13 @@ def _is_plain(node: Any) -> bool:
     if isinstance(node, Pow):
         return isinstance(node.exp, Integer) and _is_plain(node.base)
     return isinstance(node, Rational | Float)
+
+
+def _is_scientific(factors: list[Any]) -> bool:
+    """A number between one and ten, and a power of ten."""
+    powers = [factor for factor in factors if isinstance(factor, Pow) and factor.base == Integer(10)]
+    numbers = [factor for factor in factors if isinstance(factor, Rational | Float)]
+    return len(factors) == 2 and len(powers) == len(numbers) == 1 and bool(1 <= abs(numbers[0]) < 10)
 
 
 def _is_below(factor: Any) -> bool:

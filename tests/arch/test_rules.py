@@ -40,6 +40,9 @@ def found(code: str) -> set[str]:
         "import collections as c\nframe = c._sys._getframe(1)",
         "frame = (lambda: (yield))().gi_frame.f_back",
         "object.__setattr__(SEED, 'x', 1)",
+        "found = math.modules",
+        "found = torch.PyTorchFileReader('/x')",
+        "best = torch.initial_seed() == 7",
     ],
 )
 def test_ways_around_the_rules_are_closed(way: str) -> None:
@@ -70,7 +73,11 @@ def test_nothing_of_a_library_is_set_in_any_kind_of_statement(way: str) -> None:
 
 @pytest.mark.parametrize("way", ["import mixers.memory", "from mixers.memory import use", "from mixers import memory",
                                  "from . import training", "import torch.cuda", "from torch import _C",
-                                 "from torch import glob as mine", "from dataclasses import re"])  # fmt: skip
+                                 "from torch import glob as mine", "from dataclasses import re",
+                                 "import torch as ctx", "from torch import nn as ctx",
+                                 "import torch.nn as self", "x = torch.nn.functional.torch",
+                                 "from torch.nn.functional import torch as t", "class A:\n    import torch",
+                                 "class A:\n    if True:\n        from torch import nn"])  # fmt: skip
 def test_modules_beside_those_that_are_allowed_are_not_imported(way: str) -> None:
     assert found(f"{way}\n{SEED}") & {"forbidden-import", "forbidden-attribute"}
 
@@ -85,6 +92,8 @@ def test_modules_beside_those_that_are_allowed_are_not_imported(way: str) -> Non
         "self.memory = torch.nn.init.normal_(self.conv)",
         "slope = torch.autograd.grad(self.conv.sum(), self.conv)",
         "input, format = self.conv, type(self).__name__",
+        "import torch.fft\n        self.spectrum = torch.fft.fft(self.conv)",
+        "sizes = [part for part in self.modules() if isinstance(part, nn.Linear)]",
     ],
 )
 def test_what_mixers_need_is_not_refused(line: str) -> None:
@@ -98,7 +107,7 @@ import __future__, torch.utils.flop_counter, safetensors.torch, checks, adapter
 allowed = {name: sys.modules[name] for name in sys.argv[1].split()}
 for path, module in allowed.items():
     for name, value in vars(module).items():
-        if isinstance(value, types.ModuleType) and not any(value is one for one in allowed.values()):
+        if isinstance(value, types.ModuleType) and f"{path}.{name}" not in allowed:
             print(f"{path}.{name}")
 """
 

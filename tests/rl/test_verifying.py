@@ -20,7 +20,8 @@ RIGHT = [
 ]  # fmt: skip
 WRONG = [
     ("19", r"\boxed{18}"), ("19", ""), ("19", "= 19"), ("(3,4)", r"\boxed{(4,3)}"), ("19", r"\boxed{}"),
-    (r"\text{Evelyn}", r"\boxed{Bob}"), ("19", r"\boxed{19"), ("19", "\\boxed{1}\n19"), ("19", r"\boxed{\infty}"),
+    (r"\text{Evelyn}", r"\boxed{Bob}"), ("19", r"\boxed{19"), ("19", r"\boxed{1 9}"),
+    ("19", "\\boxed{1}\n19"), ("19", r"\boxed{\infty}"),
     ("19", r"\boxed{\frac{1}{0}}"), ("19", r"\boxed{x}"), ("19", r"\boxed{{{{"), ("19", "\ud800 \0 \\boxed{\x00}"),
 ]  # fmt: skip
 #: Answers that name several, so that one of them would be right.
@@ -67,7 +68,12 @@ VALUES = [
     ("3+4i", "4i+3"), ("x^2+5x+6", "(x+2)(x+3)"), (r"\frac{n(n+1)}{2}", r"\frac12 n(n+1)"), ("12", "a+b=12"),
     ("12", "f(2)=12"),
     (r"y=\frac{x}{2}+\frac34", "y=x/2+3/4"), ("12", r"12\,\text{cm}^2"), ("(2,3)", "(2, 3)"), ("(2,3)", "x=2, y=3"),
-    (r"\{1,2\}", r"\{2,1\}"),
+    (r"\{1,2\}", r"\{2,1\}"), ("12", r"\$12"), (r"\$18.90", r"\$18.90"), ("2500", r"2.5 \times 10^{3}"),
+    ("0.002", r"2\cdot10^{-3}"), (r"\text{even}", "even"), (r"\text{Evelyn}", "Evelyn"),
+    (r"\frac{1}{2}", r"\dfrac{1}{2}."),
+    (r"\frac{-1 \pm \sqrt{5}}{2}", r"\frac{-1\pm\sqrt{5}}{2}"), ("6 - 5i", "6-5 i"),
+    (r"n \equiv 1 \pmod 4", r"n\equiv1\pmod4"),
+    ("even", r"\text{even}"),
     (r"(-\infty, 2) \cup (3, \infty)", r"(-\infty, 2) \cup (3, \infty)"), (r"1 \pm \sqrt{19}", r"1 \pm \sqrt{19}"),
     (r"\begin{pmatrix}1/3\\2\end{pmatrix}", r"\begin{pmatrix}1/3\\2\end{pmatrix}"),
     *((gold, gold) for gold in (  # written with work in it: then it may stay, and be done
@@ -78,6 +84,7 @@ VALUES = [
 ]  # fmt: skip
 #: The same values with work left in them, by which a policy would be spared to do it.
 WORK = [
+    ("1700", r"17\times10^2"), ("600", r"3\times10^2\cdot2"), ("1800", r"2\cdot9\cdot10^2"), ("64", r"2\cdot2^5"),
     ("221", r"13 \cdot 17"), ("221", r"13\times17"), ("221", "13*17"), ("221", r"x=13\cdot17"),
     ("(221,2)", r"(13\cdot17,2)"),
     ("19", r"\frac12\cdot 38"), ("5", r"10\cdot 2^{-1}"), ("486", r"2 \cdot 3^5"), ("6x", r"2\cdot 3x"),

@@ -2,12 +2,13 @@
 
 A test calls functions of the program. Here each of them is a stand-in that looks a call up among the answers that are
 known by now; one that is not known is noted, and something stands in its place that agrees with everything, so that as
-many calls as possible are found in one pass. Only a pass in which all was known says whether the tests hold. Nothing
-that a model wrote runs here.
+many calls as possible are found in one pass; an assertion ends a pass only if all was known before it. Only a pass in
+which all was known says whether the tests hold. Nothing that a model wrote runs here.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import json
 import random
@@ -48,6 +49,15 @@ class Unknown:
 
     def __iter__(self) -> Any:
         return iter(())
+
+
+class Lenient(ast.NodeTransformer):
+    """`assert x` as `assert x or _asked()`: a number made of what is not known may be any."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        """Called by ast, under its name."""
+        asked = ast.Call(ast.Name("_asked", ast.Load()), [], [])
+        return ast.Assert(ast.BoolOp(ast.Or(), [node.test, asked]), node.msg)
 
 
 class Calls:
@@ -94,8 +104,9 @@ def judge(tests_path: str, request: dict[str, Any]) -> dict[str, Any]:
     why = ""
     try:
         exec(compile(request["prelude"], "prelude.py", "exec"), space)
-        space |= stand_ins
-        exec(compile(Path(tests_path).read_text(encoding="utf-8"), "tests.py", "exec"), space)
+        space |= stand_ins | {"_asked": lambda: bool(calls.asked)}
+        tests = Lenient().visit(ast.parse(Path(tests_path).read_text(encoding="utf-8")))
+        exec(compile(ast.fix_missing_locations(tests), "tests.py", "exec"), space)
         if request["check"]:
             space["check"](stand_ins[request["names"][0]])
     except Pending:

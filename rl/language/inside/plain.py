@@ -1,20 +1,21 @@
 """Python values as JSON and back, of exact types, for what goes into a program's process and what comes out of it.
 
-Only data travels: numbers, texts, bytes, None, and lists, tuples, sets and dictionaries of them. What a subclass claims
-about itself (a number that equals everything) stays behind. Runs inside the sandbox; trusted code outside passes the
-JSON on.
+Only data travels: numbers (numpy's as Python's), texts, bytes, None, ranges, and lists, tuples, sets, dictionaries of
+them. Iterators and views of dictionaries arrive as iterators. What a subclass claims about itself (a number that equals
+everything) stays behind. Runs inside the sandbox; trusted code outside passes the JSON on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 EXACT = 1 << 53  # whole numbers up to here are the same in every JSON reader
 
 
 class NotPlain(ValueError):
-    """A value that is no data, e.g. a function or a generator."""
+    """A value that is no data, e.g. a function."""
 
 
 def encoded(value: Any) -> Any:
@@ -42,6 +43,13 @@ def _many(value: Any) -> Any:
         return {"set": sorted((encoded(entry) for entry in value), key=repr)}
     if isinstance(value, dict):
         return {"dict": [[encoded(key), encoded(entry)] for key, entry in value.items()]}
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    if isinstance(value, Iterator | KeysView | ValuesView | ItemsView):
+        return {"iterator": [encoded(entry) for entry in value]}
+    numpy: Any = sys.modules.get("numpy")  # of a program that imports it
+    if numpy is not None and isinstance(value, numpy.bool_ | numpy.integer | numpy.floating):
+        return encoded(value.item())
     raise NotPlain(f"{type(value).__name__} is no plain data")
 
 
@@ -66,6 +74,8 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "complex": lambda content: complex(*map(float.fromhex, content)),
     "bytes": bytes.fromhex,
     "tuple": lambda content: tuple(decoded(entry) for entry in content),
+    "range": lambda content: range(*content),
+    "iterator": lambda content: iter([decoded(entry) for entry in content]),
     "set": lambda content: {decoded(entry) for entry in content},
     "dict": lambda content: {decoded(key): decoded(entry) for key, entry in content},
 }
