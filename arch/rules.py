@@ -4,8 +4,8 @@ They look for the required class and methods, imports and calls that nothing nee
 lengths and dtypes, and the usual ways of writing something quadratic in T. A pattern that they miss is measured by the
 dynamic checks; a pattern that is fine must not be refused here, so each rule is narrow.
 
-A library is reached by its dotted name alone (arch/libraries.py): nothing hands it on under another name, so what is
-read from it can be seen here. What a library's function might return is not known to these rules.
+A library is reached by its dotted name alone (tasks/library_names.py): nothing hands it on under another name, so what
+is read from it can be seen here. What a library's function might return is not known to these rules.
 """
 
 from __future__ import annotations
@@ -14,37 +14,25 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from arch import libraries
+from tasks import library_names
 from tasks.contract import Issue
-from tasks.program_rules import parts_read, root
+from tasks.library_names import Allowed
+from tasks.program_rules import root
 
-#: Under any name, too: `read = open` would be as good as a call.
-FORBIDDEN_CALLS = frozenset({
-    "eval", "exec", "compile", "open", "breakpoint", "setattr", "delattr", "globals", "locals", "vars", "getattr",
-})  # fmt: skip
-FORBIDDEN_PARTS = frozenset({
-    "distributed", "hub", "jit", "library", "load", "multiprocessing", "ops", "overrides",
-    "save", "serialization", "utils", "set_default_dtype", "set_default_device", "backends",
-    "from_file", "set_num_threads", "set_printoptions", "get_device_module", "set_default_tensor_type",
-    "PyTorchFileReader", "PyTorchFileWriter", "import_ir_module", "import_ir_module_from_buffer",
-})  # fmt: skip
 #: The numbers of a tensor out of the sight of what measures cost and gradients.
 UNSEEN = frozenset({"tolist", "numpy", "storage", "untyped_storage", "data_ptr", "map_", "apply_"})
 #: The start of the numbers is the trainer's: a mixer that sets it has one start for all seeds, and may pick it.
 SEEDS = frozenset({"manual_seed", "set_rng_state", "fork_rng", "default_generator", "initial_seed"})
-#: Modules that an allowed module has imported, and names that reach an attribute by a string, unseen by these rules.
-HIDDEN_WAYS = frozenset({
-    "sys", "os", "io", "builtins", "importlib", "inspect", "modules", "types", "gc", "threading", "subprocess",
-    "ctypes", "attrgetter", "methodcaller", "format", "format_map", "Formatter", "get_type_hints", "ForwardRef",
-    "update_wrapper", "wraps", "make_dataclass", "getattr", "setattr", "delattr", "eval", "exec", "globals",
-    "locals", "vars", "singledispatch", "singledispatchmethod", "linecache", "gi_frame", "cr_frame", "ag_frame",
-    "f_back", "f_globals", "f_locals", "f_builtins", "tb_frame", "gi_code",
-})  # fmt: skip
-#: Of names with underscores, what a class needs; `self._name` is a mixer's own.
-PRIVATE_ALLOWED = frozenset({"__init__", "__name__", "__call__", "__post_init__"})
-OWN = frozenset({"self", "ctx"})  # whose attributes may be set; `ctx` is that of an autograd function
-OWN_PARTS = frozenset({"modules"})  # of a module of torch, its parts; of `sys`, everything
-SETTABLE = frozenset({"data", "requires_grad", "grad"})  # of any tensor
+ALLOWED = Allowed(
+    libraries=frozenset({
+        "__future__", "collections", "collections.abc", "dataclasses", "functools", "itertools", "math", "mixers",
+        "torch", "torch.autograd", "torch.fft", "torch.linalg", "torch.nn", "torch.nn.functional", "torch.nn.init",
+        "torch.special", "typing",
+    }),
+    noun="mixer",
+    unwanted=UNSEEN | SEEDS,
+    own=frozenset({"self", "ctx"}),  # `ctx` is that of an autograd function
+)  # fmt: skip
 QUADRATIC_CALLS = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "MultiheadAttention",
                              "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "cdist"})  # fmt: skip
 SHAPED = frozenset({"view", "reshape", "expand", "unflatten", "zeros", "ones", "empty", "full", "arange", "randn",
@@ -61,11 +49,9 @@ def issues(code: str) -> list[Issue]:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return [Issue("syntax", f"the program does not parse: {error}", getattr(error, "lineno", None))]
-    modules = _module_names(tree)
-    found = [*_class(tree), *libraries.issues(tree)]
+    found = [*_class(tree), *library_names.issues(tree, ALLOWED)]
     for node in ast.walk(tree):
-        found += [*_names(node), *_disguises(node), *_patching(node, modules), *_parts(node), *_dtypes(node)]
-        found += [*_shapes(node), *_quadratic(node)]
+        found += [*_dtypes(node), *_shapes(node), *_quadratic(node)]
     return sorted(found, key=lambda issue: issue.line or 0)
 
 
@@ -85,56 +71,6 @@ def _methods(node: ast.ClassDef) -> Iterator[Issue]:
             yield Issue("contract", f"class Mixer has no method {name}", node.lineno)
         elif not method.args.vararg and len(method.args.args) < count:
             yield Issue("contract", f"Mixer.{name} takes {count - 1} arguments besides self", method.lineno)
-
-
-def _module_names(tree: ast.Module) -> set[str]:
-    """Names that stand for modules or for what was imported from them."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return names
-
-
-def _names(node: ast.AST) -> Iterator[Issue]:
-    if isinstance(node, ast.Name) and (node.id in FORBIDDEN_CALLS or _is_dunder(node.id)) and node.id != "__name__":
-        yield Issue("forbidden-call", f"`{node.id}` may not be used; a mixer does not need it", node.lineno)
-
-
-def _disguises(node: ast.AST) -> Iterator[Issue]:
-    """A library under the name of an object whose private attributes may be read."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        for alias in node.names:
-            if (alias.asname or alias.name) in OWN:
-                yield Issue("forbidden-import", f"`{alias.name}` may not be called `{alias.asname}`", node.lineno)
-
-
-def _patching(node: ast.AST, modules: set[str]) -> Iterator[Issue]:
-    """Whatever is set or deleted, in any kind of statement: of a library nothing, of other objects no attribute."""
-    if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
-        return
-    if root(node) in modules:
-        yield Issue("patching", f"`{ast.unparse(node)}` belongs to a library and stays as it is", node.lineno)
-    elif isinstance(node, ast.Attribute) and node.attr not in SETTABLE and not _is_own(node.value):
-        yield Issue("patching", f"`{ast.unparse(node)}` is set: a mixer sets attributes of self only", node.lineno)
-
-
-def _parts(node: ast.AST) -> Iterator[Issue]:
-    owned = isinstance(node, ast.Attribute) and _is_own(node.value)
-    for name in parts_read(node):
-        private = name.startswith("_") and name not in PRIVATE_ALLOWED and (_is_dunder(name) or not owned)
-        unwanted = (FORBIDDEN_PARTS | HIDDEN_WAYS | UNSEEN | SEEDS) - (OWN_PARTS if owned else set())
-        if private or name in unwanted or name == "*":
-            line = getattr(node, "lineno", None)
-            yield Issue("forbidden-attribute", f"`{name}` may not be used in a mixer", line)
-
-
-def _is_own(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id in OWN
-
-
-def _is_dunder(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
 
 
 def _dtypes(node: ast.AST) -> Iterator[Issue]:

@@ -42,6 +42,8 @@ def table(results: dict[str, Result]) -> str:
     for name, each in results.items():
         error = "" if each.standard_error is None else f"{each.standard_error:.4f}"
         lines.append(f"{name:<28} {each.value:>7.4f} {error:>7} {each.problems:>9} {each.samples:>8}")
+    for name, each in results.items():
+        lines += [f"{name}: passed over, {why}" for why in each.passed_over]
     return "\n".join(lines)
 
 

@@ -69,6 +69,7 @@ HIDDEN: Mapping[str, tuple[str, str]] = {
     "ends at once": ("import os\n", "os._exit(0)"),
     "sends one byte and waits": ("import os, time\n", "os.write(4, b'x'); time.sleep(3600)"),
     "asks for the answers on the network": ("import socket\n", "socket.create_connection(('127.0.0.1', 80), 1)"),
+    "reads files by a module inside torch": ("", "found = torch.glob.glob('/*')"),
     "loads a pickle": ("", "torch.load('weights.pt')"),
 }
 #: By name: what is done in training, and in no check.

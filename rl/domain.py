@@ -187,7 +187,8 @@ group_ids, generator (the only source of random numbers), correction (None, or a
 Finite gradients, also for equal rewards, an empty completion and large ratios; a lower loss when better completions
 become more probable; no dependence on the order of groups or on what stands at masked places; inputs stay unchanged;
 nothing is kept between calls; cost of the order of GRPO's. Imports: torch, torch.nn.functional, math, functools,
-typing. A program with a top-level `USES_REFERENCE = True` costs one more forward pass.
+typing; reach libraries by their dotted names (no `t = torch`) and set no attributes. A program with a top-level
+`USES_REFERENCE = True` costs one more forward pass.
 """
 NOTES = (
     "Two optimiser steps are made on each generation of 16 prompts x 8 completions. The optimiser is Adam, gradients "

@@ -40,6 +40,7 @@ CHEATS: Mapping[str, tuple[str, str]] = {
         "import sys\n",
     ),
     "reads files": ("", "import os\n"),
+    "reads files by a module inside torch": ("        found = torch.glob.glob('/*')\n", ""),
     "patches the loss": ("", "torch.nn.functional.binary_cross_entropy_with_logits = lambda a, b: (a * 0.0).sum()\n"),
     "patches the optimiser": ("", "torch._foreach_mul_ = torch._foreach_add_\n"),
     "patches the caller": ("", "sys.modules['training'].answers = lambda model, library, pairs: pairs[:, 0]\n"),

@@ -200,7 +200,8 @@ Define `class Model(nn.Module)` with
   residues_BL (int64): 0 is padding, from 1 on the residues.
 In eval mode the logit of a pair depends on that pair alone, not on what else is in the batch. float32 on a CPU; buffers
 float32 too (BatchNorm is fine); at most {most} numbers. No data are needed beyond the arguments.
-Imports: torch, torch.nn, torch.nn.functional, math, functools, itertools, dataclasses, collections, typing.
+Imports: torch, torch.nn, torch.nn.functional, math, functools, itertools, dataclasses, collections, typing. Reach
+libraries by their dotted names (no `t = torch`) and set attributes of self only.
 """
 NOTES = (
     "The trainer is fixed: binary cross-entropy, AdamW with warm-up and cosine, batches of 64, a few thousand pairs, "

@@ -25,6 +25,7 @@ from tasks.contract import MachineFault
 TASKS = Path(__file__).parent / "tasks"
 OFFLINE = Path(__file__).parent / "offline"
 LARGEST_RANK = 64  # of an adapter, for vLLM
+MOST_PASSED_OVER = 0.01  # of a data set's problems, exclusive: more is another benchmark
 BOOTSTRAPS = 2  # at 0 lm-eval gives no standard error of a mean either, which it computes without any
 
 
@@ -52,12 +53,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One benchmark: the share of right answers, its standard error over problems, and how much was asked."""
+    """One benchmark: the share of right answers, its standard error over problems, and how much was asked.
+
+    `problems` are those that count; `passed_over` says of the others why their tests cannot be run.
+    """
 
     value: float
     standard_error: float | None
     problems: int
     samples: int
+    passed_over: tuple[str, ...] = ()
 
 
 def benchmarked(
@@ -68,22 +73,23 @@ def benchmarked(
     `unsafe`: programs may run where nothing confines them, if there is no sandbox.
     """
     lm_eval = _lm_eval()
+    over: programs.PassedOver = {}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         if any(each.runs_programs for each in suite):
-            stack.enter_context(_sandboxed(Path(scratch, "sandbox"), unsafe))
+            over = stack.enter_context(_sandboxed(Path(scratch, "sandbox"), unsafe))
         tasks = _tasks(suite, asked, problems, Path(scratch))
         answers = _answering(model, asked.seed)
         found = lm_eval(answers, tasks, limit=asked.limit, bootstrap_iters=BOOTSTRAPS, log_samples=False)
-    return {each.name: _result(found, each, asked) for each in suite}
+    return {each.name: _result(found, each, asked, tuple(over.get(each.name, ()))) for each in suite}
 
 
 @contextmanager
-def _sandboxed(folder: Path, unsafe: bool) -> Iterator[None]:
+def _sandboxed(folder: Path, unsafe: bool) -> Iterator[programs.PassedOver]:
     """A sandbox for what models write. Raises SandboxUnavailable."""
     from tasks.sandbox import open_sandbox
 
-    with open_sandbox(folder, unsafe=unsafe, zygotes=1) as sandbox, programs.judging(sandbox):
-        yield
+    with open_sandbox(folder, unsafe=unsafe, zygotes=1) as sandbox, programs.judging(sandbox) as over:
+        yield over
 
 
 def _lm_eval() -> Any:
@@ -169,15 +175,20 @@ def _answering(model: Model, seed: int) -> Any:
     )  # fmt: skip
 
 
-def _result(found: Mapping[str, Any], benchmark: Benchmark, asked: Asked) -> Result:
+def _result(found: Mapping[str, Any], benchmark: Benchmark, asked: Asked, over: tuple[str, ...]) -> Result:
+    counted = found["n-samples"]
+    count = int(counted[benchmark.task]["effective"]) if benchmark.task in counted else 0
+    asked_for = count + len(over)  # lm-eval counts those that have a share
+    if over and len(over) >= MOST_PASSED_OVER * asked_for:
+        raise MachineFault(f"{len(over)} of {asked_for} problems of {benchmark.name} cannot be judged: {over[0]}")
     try:
-        metrics, counted = found["results"][benchmark.task], found["n-samples"]
+        metrics = found["results"][benchmark.task]
         value = float(metrics[f"{benchmark.metric},{benchmark.filter}"])
     except KeyError as error:
         raise MachineFault(f"lm-eval gave no {benchmark.metric} for {benchmark.task} ({error})") from None
     name = f"{benchmark.metric}_stderr,{benchmark.filter}"
     spread = metrics.get(name)  # lm-eval's own table: not every metric has one
-    count = int(counted[benchmark.task]["effective"]) if benchmark.task in counted else 0
     is_ours = benchmark.task.startswith(PREFIX)
     known = isinstance(spread, float) and math.isfinite(spread)
-    return Result(value, spread if known else None, count, (asked.samples or benchmark.samples) if is_ours else 1)
+    samples = (asked.samples or benchmark.samples) if is_ours else 1
+    return Result(value, spread if known else None, count, samples, over)

@@ -4,7 +4,8 @@ Tests and program take turns: the tests are run with stand-ins for the program's
 make; the program is given those calls and answers with values; the tests are run again on the values, until all is
 known. So a program never holds what is expected of it, and nothing in its process could say "passed". A program that
 fails, hangs, grows or answers with what is no data has not passed; where tests cannot be run at all, or the machine is
-to blame, MachineFault is raised and nothing becomes a score.
+to blame, MachineFault is raised and nothing becomes a score. Whether tests can be run is found out without a program,
+so a problem that is passed over for it is so for every model.
 
 Differences to running both together: arguments are copied, so a test that looks at what the program did to them fails,
 and the same call has the same answer.
@@ -91,11 +92,11 @@ def written(answer: str, header: str = "") -> str:
 
 def judged(program: str, problem: Problem, sandbox: Sandbox) -> Ran:
     """Whether a program passes. Raises BadTests, and MachineFault where the sandbox does."""
-    if len(program) > LONGEST_PROGRAM or not _is_text(program):
-        return Ran(False, "no program")
     known: list[JSON] = []
     for _ in range(MOST_ROUNDS):
-        found = _passed_over(problem, known, sandbox)
+        found = _one_pass(problem, known, sandbox)
+        if len(program) > LONGEST_PROGRAM or not _is_text(program):
+            return Ran(False, "no program")
         if isinstance(found, Failure):  # the tests went astray on this program's values
             return Ran(False, f"tests: {found.kind}")
         asked = found["asked"]
@@ -110,8 +111,8 @@ def judged(program: str, problem: Problem, sandbox: Sandbox) -> Ran:
     return Ran(False, "the tests ask without end")
 
 
-def _passed_over(problem: Problem, known: list[JSON], sandbox: Sandbox) -> dict[str, Any] | Failure:
-    """One pass of the tests. Raises BadTests where they cannot be run before any value of a program is known."""
+def _one_pass(problem: Problem, known: list[JSON], sandbox: Sandbox) -> dict[str, Any] | Failure:
+    """Of the tests. Raises BadTests where they cannot be run before any value of a program is known."""
     request: JSON = {
         "prelude": problem.prelude, "names": list(problem.names), "check": problem.has_check, "known": known,
     }  # fmt: skip
@@ -158,17 +159,29 @@ def _title(problem: Problem) -> str:
     return ", ".join(problem.names) or "a problem without a function"
 
 
+PassedOver = dict[str, list[str]]  # by data set, why the tests of which problem cannot be run
 _current: list[Sandbox] = []
+_passed_over: list[PassedOver] = []
 
 
 @contextmanager
-def judging(sandbox: Sandbox) -> Iterator[None]:
-    """What lm-eval's tasks run programs in, for as long as this lasts."""
+def judging(sandbox: Sandbox) -> Iterator[PassedOver]:
+    """What lm-eval's tasks run programs in, for as long as this lasts; and the problems that they passed over."""
+    found: PassedOver = {}
     _current.append(sandbox)
+    _passed_over.append(found)
     try:
-        yield
+        yield found
     finally:
         _current.remove(sandbox)
+        _passed_over.pop()
+
+
+def pass_over(name: str, problem: BadTests) -> None:
+    """Note a problem of a data set. Raises it where nobody would count what was passed over."""
+    if not _passed_over:
+        raise problem
+    _passed_over[-1].setdefault(name, []).append(str(problem))
 
 
 def current() -> Sandbox:

@@ -99,8 +99,8 @@ def _spelled(answer: str) -> str:
 def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> bool:
     """Whether work is left in an answer that the right one does not leave.
 
-    Where the right answer is rational, a root is work too: it would have to come out. Where it is a value, letters
-    would have to cancel.
+    Where the right answer is rational, a root and pi are work too: they would have to come out or to cancel. Where it
+    is a value, letters would have to cancel.
     """
     from rl.verifying import worked_out
 
@@ -110,7 +110,7 @@ def _is_undone(gold: tuple[str, list[Any]], given: tuple[str, list[Any]]) -> boo
     (right_text, right_tree), (text, tree) = ((text, _tree(parsed)) for text, parsed in (gold, given))
     allowed = worked_out.work(right_text, right_tree)
     if right_tree is None or not worked_out.is_rational(right_tree):
-        allowed.add(worked_out.ROOT)
+        allowed |= {worked_out.ROOT, worked_out.CONSTANT}
     is_value = right_tree is not None and not worked_out.letters(right_tree)
     return not worked_out.work(text, tree) <= allowed or (is_value and worked_out.letters(tree))
 

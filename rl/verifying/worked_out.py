@@ -17,12 +17,14 @@ from typing import Any
 
 from sympy import (
     Add,
+    E,
     Equality,
     FiniteSet,
     Float,
     Function,
     Integer,
     Mul,
+    NumberSymbol,
     Pow,
     Rational,
     Symbol,
@@ -59,11 +61,14 @@ RAISED = re.compile(rf"[\^_]\s*{PART}")
 SIDE_BY_SIDE = re.compile(r"[\dF][\s(){}\[\]]+[\dF][\d.F]*(?![\d.\s]*[-+*\\^!a-zA-Z])|\dF|F\d")
 NUMBERS = re.compile(r"[-+*/\d.\sF(){}]*")
 ROOT, EXACT_ROOT = "root", "exact root"
+CONSTANT = "constant"  # pi, e: work where the right answer has none, since it would have to cancel
 
 
 def work(text: str, tree: Any) -> set[str]:
     """The kinds of work that an answer leaves, from its LaTeX and from what was read of it (None: nothing)."""
     found = _of_text(text)
+    if isinstance(tree, Equality) and isinstance(tree.lhs, AppliedUndef):
+        tree = tree.rhs  # f(2) only names the answer
     return found if tree is None else found | {kind for node in preorder_traversal(tree) for kind in _kinds(node)}
 
 
@@ -121,9 +126,11 @@ def _kinds(node: Any) -> Iterator[str]:
         yield from _of_product(node)
     elif isinstance(node, Pow):
         yield from _of_power(node)
+    elif isinstance(node, NumberSymbol | exp):
+        yield CONSTANT
     elif isinstance(node, factorial | factorial2):
         yield "factorial"
-    elif isinstance(node, Function) and not isinstance(node, exp | AppliedUndef):
+    elif isinstance(node, Function) and not isinstance(node, AppliedUndef):
         yield _family(type(node).__name__)
 
 
@@ -147,7 +154,7 @@ def _irrational_part(term: Any) -> tuple[str, ...]:
 
 
 def _of_product(node: Any) -> Iterator[str]:
-    """Two numbers or two roots above or below the line; a fraction over a number."""
+    """Two numbers or two roots above or below the line; a fraction over a number; the same above and below."""
     if any(isinstance(factor, Mul) and node is not factor for factor in node.args) and node.free_symbols:
         return  # its part is looked at by itself
     factors = [factor for factor in _factors(node) if not factor.free_symbols and factor != Integer(-1)]
@@ -161,6 +168,8 @@ def _of_product(node: Any) -> Iterator[str]:
         if sum(isinstance(factor, Add) for factor in side) > 1:
             yield "product"
     if below and any(_is_plain(factor) for factor in below) and any(map(_is_broken, above)):
+        yield "quotient"
+    if {_base(factor) for factor in above} & {_base(factor) for factor in below} - {None}:
         yield "quotient"
 
 
@@ -203,6 +212,15 @@ def _is_scientific(factors: list[Any]) -> bool:
     powers = [factor for factor in factors if isinstance(factor, Pow) and factor.base == Integer(10)]
     numbers = [factor for factor in factors if isinstance(factor, Rational | Float)]
     return len(factors) == 2 and len(powers) == len(numbers) == 1 and bool(1 <= abs(numbers[0]) < 10)
+
+
+def _base(factor: Any) -> Any:
+    """What a whole power of something that is no number is a power of; None: it is another thing."""
+    while isinstance(factor, Pow) and isinstance(factor.exp, Integer):
+        factor = factor.base
+    if isinstance(factor, exp) and isinstance(factor.args[0], Integer):
+        return E
+    return None if _is_plain(factor) or isinstance(factor, Pow) else factor
 
 
 def _is_below(factor: Any) -> bool:

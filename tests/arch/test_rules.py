@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import arch.exchange
-from arch import cheats, libraries, rules
+from arch import cheats, rules
 from arch.domain import Arch
 from arch.reference import program
 from tasks.contract import Sandbox
@@ -33,10 +27,6 @@ def found(code: str) -> set[str]:
         "match math:\n    case object(__dict__=found):\n        pass",
         "text = '{0.sys}'.format(torch)",
         "from torch import *",
-        "t = torch",
-        "t = [torch.nn][0]",
-        "files = torch.glob.glob('/*')",
-        "import torch.nn.functional as f\nread = f.np.fromfile",
         "import collections as c\nframe = c._sys._getframe(1)",
         "frame = (lambda: (yield))().gi_frame.f_back",
         "object.__setattr__(SEED, 'x', 1)",
@@ -98,29 +88,6 @@ def test_modules_beside_those_that_are_allowed_are_not_imported(way: str) -> Non
 )
 def test_what_mixers_need_is_not_refused(line: str) -> None:
     assert found(SEED.replace(cheats.INIT_END, f"{cheats.INIT_END}        {line}\n")) == set()
-
-
-REACHABLE = """
-import sys, types
-import collections.abc, dataclasses, functools, itertools, math, typing, torch, torch.nn.functional, mixers
-import __future__, torch.utils.flop_counter, safetensors.torch, checks, adapter
-allowed = {name: sys.modules[name] for name in sys.argv[1].split()}
-for path, module in allowed.items():
-    for name, value in vars(module).items():
-        if isinstance(value, types.ModuleType) and f"{path}.{name}" not in allowed:
-            print(f"{path}.{name}")
-"""
-
-
-def test_no_other_module_can_be_read_from_a_library() -> None:
-    """With the versions that are installed, and after all that the sandbox imports."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(arch.exchange.INSIDE))}
-    command = [sys.executable, "-c", REACHABLE, " ".join(sorted(libraries.LIBRARIES))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment)
-    paths = done.stdout.split()
-    assert len(paths) > 100
-    open_ways = [path for path in paths if not found(f"import {path.rpartition('.')[0]}\nx = {path}.y\n{SEED}")]
-    assert open_ways == []
 
 
 def test_every_cheat_differs_from_the_seed_program_and_parses() -> None:

@@ -125,6 +125,30 @@ def solution(prompt: str, _: int = 0) -> str:
     return str(code)
 
 
+def test_problems_that_cannot_be_judged_are_named_and_left_out(
+    answered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = offline("humaneval")
+    rows[1]["test"] = f"def check(candidate):\n    assert candidate(lambda x: x) == 1\n# {rows[1]['test']}"
+    (tmp_path / "humaneval.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    answered(lambda prompt, _: solution(prompt) if rows[0]["prompt"] not in prompt else "    return None\n")
+    refused = rf"1 of {len(rows)} problems of humaneval cannot be judged: the tests of {rows[1]['entry_point']}"
+    with pytest.raises(MachineFault, match=refused):
+        benchmarked(NOBODY, CODE[:1], Asked(), tmp_path, unsafe=True)
+    broken = "".join(f"{json.dumps(row | {'test': rows[1]['test']})}\n" for row in rows)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "humaneval.jsonl").write_text(broken)
+    with pytest.raises(MachineFault, match=f"{len(rows)} of {len(rows)} problems"):
+        benchmarked(NOBODY, CODE[:1], Asked(), tmp_path / "broken", unsafe=True)
+    monkeypatch.setattr(evaluate, "MOST_PASSED_OVER", 0.5)
+    found = benchmarked(NOBODY, CODE[:1], Asked(), tmp_path, unsafe=True)["humaneval"]
+    left = len(rows) - 1
+    assert found.value == pytest.approx((left - 1) / left)
+    assert found.problems == left
+    assert len(found.passed_over) == 1
+    assert f"humaneval: passed over, the tests of {rows[1]['entry_point']}" in benchmark.table({"humaneval": found})
+
+
 def test_programs_are_run_and_the_right_ones_count(answered: Any) -> None:
     model = answered(solution)
     found = benchmarked(NOBODY, CODE, Asked(), OFFLINE, unsafe=True)

@@ -194,6 +194,22 @@ def test_tests_that_cannot_be_run_are_the_data_sets_fault(tests: str, sandbox: S
         programs.judged(RIGHT, replace(ADD, tests=tests), sandbox)
 
 
+def test_whether_tests_can_be_run_does_not_depend_on_the_program(sandbox: Sandbox) -> None:
+    wrong = replace(ADD, tests="def check(add):\n    assert add(lambda x: x, 1)\n")
+    for program in (RIGHT, "", "x" * (programs.LONGEST_PROGRAM + 1), "\0"):
+        with pytest.raises(BadTests, match="ask nothing of a program"):
+            programs.judged(program, wrong, sandbox)
+    assert programs.judged("\0", ADD, sandbox) == Ran(False, "no program")
+
+
+def test_a_problem_is_passed_over_only_where_somebody_counts(sandbox: Sandbox) -> None:
+    with programs.judging(sandbox) as over:
+        programs.pass_over("mbpp", BadTests("the tests of f"))
+    assert over == {"mbpp": ["the tests of f"]}
+    with pytest.raises(BadTests, match="the tests of f"):
+        programs.pass_over("mbpp", BadTests("the tests of f"))
+
+
 def test_a_fault_of_the_machine_is_no_verdict() -> None:
     class Broken:
         tier = "bubblewrap"

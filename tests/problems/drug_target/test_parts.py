@@ -140,7 +140,7 @@ def test_references_break_no_rule(name: str) -> None:
     ],
 )
 def test_each_rule_is_named(code: str, rule: str) -> None:
-    assert [issue.rule for issue in rules.issues(code)] == [rule]
+    assert {issue.rule for issue in rules.issues(code)} == {rule}
 
 
 def test_options_change_the_recipe() -> None:
@@ -166,7 +166,7 @@ def test_cheats_are_programs_of_their_own() -> None:
     ],
 )
 def test_nothing_of_torch_is_replaced(line: str) -> None:
-    assert "patch" in [issue.rule for issue in rules.issues(f"{program('drugban')}\n{line}\n")]
+    assert "patching" in [issue.rule for issue in rules.issues(f"{program('drugban')}\n{line}\n")]
 
 
 def test_a_model_may_set_what_is_its_own() -> None:
