@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -34,8 +33,7 @@ class Direct:
     """A trained model, asked as arch's benchmarks ask one."""
 
     def __init__(self, model: Any, vocabulary: int, device: str) -> None:
-        self.model, self.device = model, device
-        self.run = SimpleNamespace(vocabulary=vocabulary)
+        self.model, self.vocabulary, self.device = model, vocabulary, device
 
     @torch.no_grad()
     def replies(self, questions: Sequence[Question]) -> list[Reply]:

@@ -3,9 +3,11 @@
     python -m rl.gpu.divergence --run run            what rl.train_gpu left in run/weights
 
 It answers prompts once each, by sampling at temperature 1: those that choose the learning rate (rl/gpu/data.py; with
-one rate they were trained on). The mean over answers of log p(answer) under the policy less under its base, in nats, is
-an unbiased estimate of the divergence of whole answers; the standard error is over answers. One model is in memory at a
-time. Trusted; one process, one GPU or a CPU. Run on a CPU at toy size only so far.
+one rate they were trained on). For each token of an answer, r - 1 - log r with r the base's probability over the
+policy's is an unbiased estimate of that step's divergence and never below 0 (Schulman, "Approximating KL divergence",
+2020, k3; the term in GRPO too). Their sum over an answer, in nats, is the estimate for whole answers, and the standard
+error is over answers. Where the base gives almost nothing to what the policy says, a few answers decide. One model is
+in memory at a time. Trusted; one process, one GPU or a CPU. Run on a CPU at toy size only so far.
 
 Shapes: N answers, P prompt tokens, T answer tokens, L = P + T, V words.
 """
@@ -42,15 +44,15 @@ def measured(plan: Plan, weights: Path, seed: int, device: str) -> dict[str, flo
     torch.manual_seed(seed)
     policy = _model(plan, weights, device)
     sampled = [_sampled(policy, tokenizer, prompts[at : at + BATCH], plan) for at in range(0, len(prompts), BATCH)]
-    now_N = _logps(policy, sampled)
+    now = _logps(policy, sampled)
     if plan.lora_rank:
         with policy.disable_adapter():
-            then_N = _logps(policy, sampled)
+            then = _logps(policy, sampled)
     else:
         del policy
         gc.collect()
-        then_N = _logps(_model(plan, None, device), sampled)
-    gaps_N = now_N - then_N
+        then = _logps(_model(plan, None, device), sampled)
+    gaps_N = torch.cat([estimated(now_NT, then_NT) for now_NT, then_NT in zip(now, then, strict=True)])
     error = float(gaps_N.std() / math.sqrt(len(gaps_N))) if len(gaps_N) > 1 else 0.0
     tokens = sum(float(is_answer_NL.sum()) for _, _, is_answer_NL in sampled)
     return {
@@ -108,8 +110,14 @@ def _sampled(model: Any, tokenizer: Any, prompts: list[str], plan: Plan) -> tupl
     return tokens_NL, is_there_NL, is_answer_NL
 
 
-def _logps(model: Any, sampled: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """Each answer's log-probability, (N,), in float64 on the CPU."""
+def estimated(now_NT: Tensor, then_NT: Tensor) -> Tensor:
+    """By answer, (N,): from log-probabilities under the policy and under its base, both 0 where nothing counts."""
+    ratio_NT = then_NT - now_NT
+    return (ratio_NT.expm1() - ratio_NT).sum(1)
+
+
+def _logps(model: Any, sampled: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
+    """By batch, each token's log-probability, (N, L - 1), 0 for those that are no answer; in float64 on the CPU."""
     found = []
     for batch in sampled:
         tokens_NL, is_there_NL, is_answer_NL = (part.to(model.device) for part in batch)
@@ -118,8 +126,8 @@ def _logps(model: Any, sampled: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
             logits_NLV = model(tokens_NL, attention_mask=is_there_NL.long(), position_ids=places_NL).logits
         logps_NLV = torch.log_softmax(logits_NLV[:, :-1].float(), dim=-1)
         logps_NL = logps_NLV.gather(2, tokens_NL[:, 1:, None]).squeeze(2)
-        found.append((logps_NL.double() * is_answer_NL[:, 1:]).sum(1).cpu())
-    return torch.cat(found)
+        found.append((logps_NL.double() * is_answer_NL[:, 1:]).cpu())
+    return found
 
 
 def main() -> None:
