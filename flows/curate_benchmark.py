@@ -60,7 +60,7 @@ def main() -> None:
     model.load_state_dict(load_file(folder / "weights.safetensors"))
     named = tuple(Benchmark(task, (metric,)) for task, metric in asked["tasks"])
     suite = Suite(named or LOCAL, None if named else LIMIT, asked["tokenizer"], asked["longest"])
-    direct: Any = Direct(model.to(plan["device"]).eval(), plan["shape"]["vocabulary"], plan["device"])
+    direct = Direct(model.to(plan["device"]).eval(), plan["shape"]["vocabulary"], plan["device"])
     try:
         found = benchmarked(direct, suite)
     except MachineFault as error:

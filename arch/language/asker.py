@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,17 @@ def asker(model: exchange.Model, sandbox: Sandbox, audited: float, states_mb: in
     """Asks that model. Raises Unreadable for weights without a head of the right size."""
     head_VD = model.read().tensor("head.weight", (model.shape["vocabulary"], model.shape["d_model"]))
     return Asker(partial(exchange.states, model, sandbox=sandbox), head_VD, audited, states_mb)
+
+
+class Answering(Protocol):
+    """Whom lm-eval's tasks are put to: a trained model, wherever it runs."""
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens it knows."""
+
+    def replies(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply for each question, in their order. Raises Stopped."""
 
 
 @dataclass(frozen=True)

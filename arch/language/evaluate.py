@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from arch.language import local
-from arch.language.asker import Asker, Stopped
+from arch.language.asker import Answering, Stopped
 from arch.language.suites import PERPLEXITIES, PREFIX, Benchmark, Suite
 from arch.language.tokens import tokenizer
 from tasks.contract import Failure, FailureKind, MachineFault
@@ -39,7 +39,7 @@ class Benchmarked:
         }
 
 
-def benchmarked(asker: Asker, suite: Suite) -> Benchmarked | Failure:
+def benchmarked(asker: Answering, suite: Suite) -> Benchmarked | Failure:
     """The suite's metrics. Raises MachineFault, in one line, where lm-eval, a tokenizer or the hub is missing."""
     text_tokenizer = tokenizer(suite.tokenizer)
     if text_tokenizer.size > asker.vocabulary:

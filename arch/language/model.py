@@ -12,7 +12,7 @@ from typing import Any
 from lm_eval.api.model import TemplateLM
 from lm_eval.utils import get_rolling_token_windows
 
-from arch.language.asker import Asker, Question
+from arch.language.asker import Answering, Question
 from arch.language.tokens import Tokenizer
 from tasks.contract import MachineFault
 
@@ -26,7 +26,7 @@ class NoGeneration(NotImplementedError):
 class SandboxedLM(TemplateLM):  # type: ignore[misc]  # lm-eval has no types
     """A language model whose hidden states come from the sandbox."""
 
-    def __init__(self, asker: Asker, tokenizer: Tokenizer, longest: int) -> None:
+    def __init__(self, asker: Answering, tokenizer: Tokenizer, longest: int) -> None:
         super().__init__()
         self.asker, self.text_tokenizer, self.longest = asker, tokenizer, longest
 
