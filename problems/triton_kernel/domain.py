@@ -135,7 +135,7 @@ class TritonKernel(BaseDomain):
         """A GPU at the rung of that name, while it is timed; the interpreter keeps to its wall limit."""
         own_s = self.limits(()).wall_s
         if rung == "gpu" and step == "train":
-            return Needs(1, own_s + 8.0 * COMPILE_CPU_S + (gpu_rung.JOBS + 1) * gpu_exchange.WALL_S)
+            return Needs(1, own_s + 8.0 * COMPILE_CPU_S + (gpu_rung.JOBS + 2) * gpu_exchange.WALL_S)
         return Needs(wall_s=own_s if step == "train" else 30.0 if rung == "laptop" else 120.0)
 
     @property

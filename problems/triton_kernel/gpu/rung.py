@@ -100,6 +100,8 @@ def train(
         (ALONE_AFTER, {SEED: own}),
     ):
         done = exchange.run(programs, setting, sandbox)
+        if isinstance(done, Failure) and name == BESIDE:
+            done = exchange.run(programs, setting, sandbox)  # once more: a neighbour may have taken the GPU's memory
         if isinstance(done, Failure):
             return _attributed(name, done, own, setting, sandbox)
         if name != BESIDE:
@@ -133,7 +135,7 @@ def _require_capability(done: Finished, wanted: int) -> None:
 
 
 def _attributed(name: str, failure: Failure, own: Plan, setting: Setting, sandbox: Sandbox) -> Failure:
-    """A failure beside a candidate is the candidate's if the job without it works now. Raises GpuFault."""
+    """A failure beside a candidate, twice, is the candidate's if the job without it works now. Raises GpuFault."""
     if name == BESIDE:
         again = exchange.run({SEED: own}, setting, sandbox)
         if isinstance(again, Finished):

@@ -360,11 +360,17 @@ def test_honest_jobs_are_kept_and_paid_for(setting: Setting, tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("recorded")
 def test_a_failure_is_the_programs_only_if_the_gpu_works_without_it(setting: Setting, tmp_path: Path) -> None:
-    found = trained(setting, {2}, tmp_path)
+    found = trained(setting, {2, 3}, tmp_path)
     assert found == Failure(FailureKind.CRASH, "its kernels failed on the GPU: an illegal memory access")
-    for fails in ({1}, {2, 3}, {3}):
+    for fails in ({1}, {2, 3, 4}, {3}):
         with pytest.raises(GpuFault, match="does not work on this GPU, without a candidate in the job: an illegal"):
             trained(setting, fails, tmp_path)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_failure_beside_a_program_that_does_not_come_again_is_nobodys(setting: Setting, tmp_path: Path) -> None:
+    artefacts, _, _ = trained(setting, {2}, tmp_path)
+    assert [artefact.name for artefact in artefacts] == ["alone-before.json", "beside.json", "alone-after.json"]
 
 
 def test_a_machine_that_does_not_record_the_seed_is_to_blame(
