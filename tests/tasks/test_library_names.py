@@ -117,6 +117,7 @@ for path, module in allowed.items():
 """
 
 
+@pytest.mark.domains  # it reads all of torch
 @ALL
 def test_no_other_module_can_be_read_from_a_library(domain: Domain) -> None:
     """With the versions that are installed, and after all that the sandbox imports."""
