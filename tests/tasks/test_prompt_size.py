@@ -101,6 +101,7 @@ async def context_in(archive: Archive) -> Context:
     )
     parts: dict[str, Any] = {"domain": domain, "brief": domain.brief(), "archive": archive, "embedder": None}
     parts |= {"items": ItemStore(archive), "campaign": NAME, "seed": 0, "researchers": ()}
+    parts |= {"cognition": domain.name}
     parts |= {"retrieve": RetrieveSettings(top_k=50, recent=500, elites=500, leave_out=0.0)}
     parts |= {"seed_of": lambda index, *purpose: derive(0, index, *purpose).getrandbits(31)}
     engine = cast(Engine, SimpleNamespace(**parts))
