@@ -24,6 +24,7 @@ from rl.reference import program
 from rl.scales import ITERATIONS, SCALES
 from tasks.artefacts import UriWorkspace
 from tasks.contract import Failure, FailureKind, Finished, Job, Measurements, Sandbox, Trained
+from tests.rl.recording import Recording
 from tests.rl.test_domain import in_training
 
 #: A user's reward that says when it is asked: the test then ends the trainer.
@@ -53,17 +54,6 @@ def rung(tmp_path_factory: pytest.TempPathFactory) -> Rung:
     rewards = ("math", f"{folder / 'my_rewards.py'}:low")
     options = GpuOptions(model=str(model), data=str(problems), rewards=rewards, vllm="off", parallel="none")
     return Rung(train_gpu.TOY, options, on_a_cpu=True)
-
-
-class Recording:
-    """A sandbox that keeps its jobs."""
-
-    def __init__(self, inner: Sandbox) -> None:
-        self.inner, self.tier, self.jobs = inner, inner.tier, list[Job]()
-
-    def run(self, job: Job) -> Finished | Failure:
-        self.jobs.append(job)
-        return self.inner.run(job)
 
 
 @pytest.fixture

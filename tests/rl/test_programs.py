@@ -17,6 +17,7 @@ from rl.language.inside import plain
 from rl.language.programs import BadTests, Problem, Ran
 from tasks.contract import Failure, FailureKind, Finished, Job, MachineFault, Sandbox
 from tasks.sandbox import open_sandbox
+from tests.rl.recording import Recording
 
 ADD = Problem(
     prelude="import math",
@@ -26,17 +27,6 @@ ADD = Problem(
     has_check=True,
 )  # fmt: skip
 RIGHT = "def add(a, b):\n    return a + b\n"
-
-
-class Recording:
-    """A sandbox that keeps its jobs."""
-
-    def __init__(self, inner: Sandbox) -> None:
-        self.inner, self.tier, self.jobs = inner, inner.tier, list[Job]()
-
-    def run(self, job: Job) -> Finished | Failure:
-        self.jobs.append(job)
-        return self.inner.run(job)
 
 
 @pytest.fixture(scope="module")
