@@ -30,6 +30,7 @@ ALLOWED = Allowed(
         "torch.special", "typing",
     }),
     noun="mixer",
+    offered="mixers, torch and math",
     unwanted=UNSEEN | SEEDS,
     own=frozenset({"self", "ctx"}),  # `ctx` is that of an autograd function
 )  # fmt: skip

@@ -23,6 +23,7 @@ class Allowed:
 
     libraries: frozenset[str]
     noun: str  # what a program is: "mixer"
+    offered: str = "torch and math"  # what a program is told that it may import
     unwanted: frozenset[str] = frozenset()  # names of parts, beside those that no domain allows
     own: frozenset[str] = frozenset({"self"})  # objects whose attributes may be set and private
 
@@ -96,8 +97,8 @@ def _imports(node: ast.AST, allowed: Allowed) -> Iterator[Issue]:
         return
     for name in names:
         if name not in allowed.libraries:
-            there = "mixers, torch and math" if "mixers" in allowed.libraries else "torch and math"
-            yield Issue("forbidden-import", f"`{name}` may not be imported; {there} are there", node.lineno)
+            message = f"`{name}` may not be imported; {allowed.offered} are there"
+            yield Issue("forbidden-import", message, node.lineno)
 
 
 def _of_classes(node: ast.AST) -> Iterator[Issue]:
@@ -187,7 +188,8 @@ def _not_used(name: str, allowed: Allowed, line: int | None) -> Issue:
 
 def _is_module(path: str, allowed: Allowed) -> bool:
     """Whether that part of a library is a module of its own that programs may not read."""
-    return path.rpartition(".")[2] in MODULES | {"mixers"} and path not in allowed.libraries | FUNCTIONS
+    part = path.rpartition(".")[2]
+    return (part in MODULES or part in allowed.libraries) and path not in allowed.libraries and path not in FUNCTIONS
 
 
 def _is_own(node: ast.AST, allowed: Allowed) -> bool:
